@@ -1,0 +1,171 @@
+"""Tree to tree with meanings: names are looked up, definitions unfolded once, axes checked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import Any
+
+from lossdsl.axes import BATCH, Axes
+from lossdsl.errors import described, error
+from lossdsl.expr import MAX_DEPTH, Call, Expr, Label, Let, Name
+from lossdsl.parse import parse
+from lossdsl.vocabulary import STEP, Definition, Parameter, Quantity, Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class Defined:
+    """What a defined name means: an expression, of the vocabulary or of the text itself.
+
+    What is asked of it often is worked out once, so that no question descends a chain of definitions. `size` is
+    the number of nodes when all definitions in it are unfolded.
+    """
+
+    expr: Expr
+    local: bool
+    latex: str
+    content: bytes
+    axes: Axes | None
+    constant: bool
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Object:
+    """What a name means that stands for a Python object with `label` and `term`: one value per trial."""
+
+    name: str
+    object: Any
+
+    @cached_property
+    def content(self) -> bytes:
+        kind = type(self.object)
+        says = f"object {kind.__module__}.{kind.__qualname__} {self.name}"
+        return blake2b(says.encode(), digest_size=16).digest()
+
+    @property
+    def axes(self) -> Axes:
+        return {BATCH: None}
+
+    @property
+    def constant(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A bound loss.
+
+    Attributes:
+        expr: The loss, every name with its meaning.
+        local: The definitions of the text, in order.
+    """
+
+    expr: Expr
+    local: tuple[Name, ...] = ()
+
+
+def bind(expr: Expr, vocabulary: Vocabulary) -> Bound:
+    """Look the names of a loss up and check its axes.
+
+    Raises:
+        LossNameError: For a name that is not there, is defined twice or by itself.
+        LossAxesError: For operands whose axes do not fit.
+    """
+    return _Binder(vocabulary).loss(expr)
+
+
+class _Binder:
+    def __init__(self, vocabulary: Vocabulary):
+        self.vocabulary = vocabulary
+        self.known: dict[str, Name] = {}
+        self.pending: dict[str, Expr] = {}
+        self.open: list[str] = []
+        self.level = 0
+
+    def loss(self, expr: Expr) -> Bound:
+        if not isinstance(expr, Let):
+            return Bound(self.expr(expr))
+        for name, value in zip(expr.names, expr.args, strict=False):
+            self.check_local(name)
+            self.pending[name.name] = value
+        local = tuple(self.name(name) for name in expr.names)
+        return Bound(self.expr(expr.args[-1]), local)
+
+    def check_local(self, name: Name) -> None:
+        if name.name in self.pending:
+            raise error("defined-twice", name.span, name=name.name)
+        if name.name in self.vocabulary.names:
+            raise error("hides-name", name.span, name=name.name)
+
+    def expr(self, node: Expr) -> Expr:
+        if isinstance(node, Name):
+            return self.name(node)
+        if not node.args:
+            return node
+        if self.level > MAX_DEPTH:
+            raise error("too-deep", node.span, limit=MAX_DEPTH)
+        self.level += 1
+        bound = node.func(*[self.expr(arg) for arg in node.args])
+        self.level -= 1
+        if isinstance(bound, Call):
+            _ = bound.fit
+        return bound
+
+    def name(self, node: Name) -> Name:
+        if node.name not in self.known:
+            self.known[node.name] = Name(name=node.name, meaning=self.meaning(node))
+        return Name(name=node.name, meaning=self.known[node.name].meaning, span=node.span)
+
+    def meaning(self, node: Name) -> Quantity | Parameter | Defined | Object:
+        name, vocabulary = node.name, self.vocabulary
+        if name == STEP:
+            return Parameter(STEP)
+        if name in vocabulary.quantities:
+            return vocabulary.quantities[name]
+        if name in vocabulary.parameters:
+            return vocabulary.parameters[name]
+        if name in self.pending:
+            return self.defined(node, self.pending[name], local=True)
+        row = vocabulary.terms.get(name)
+        if isinstance(row, Definition):
+            return self.defined(node, parse(row.text), local=False, latex=row.latex)
+        if row is not None:
+            if not callable(getattr(row, "term", None)):
+                raise error("no-term", node.span, name=name, got=described(row))
+            return Object(name, row)
+        raise error("unknown-name", node.span, name=name, advice=vocabulary.advice(name, tuple(self.pending)))
+
+    def defined(self, node: Name, value: Expr, local: bool, latex: str = "") -> Defined:
+        if node.name in self.open:
+            chain = [*self.open[self.open.index(node.name) :], node.name]
+            raise error("circular", node.span, name=node.name, chain=" -> ".join(chain))
+        for part in value.walk():
+            if isinstance(part, Label):
+                raise error("label-inside", part.span, operator=node.name, name=part.name)
+        self.open.append(node.name)
+        expr = self.expr(value)
+        self.open.pop()
+        size = sum(_size(part) for part in expr.walk())
+        return Defined(expr, local, latex, expr.content, expr.axes, expr.constant, size)
+
+
+def _size(node: Expr) -> int:
+    return node.meaning.size if isinstance(node, Name) and isinstance(node.meaning, Defined) else 1
+
+
+def each_name(exprs: Iterable[Expr]) -> dict[str, Name]:
+    """All names that bound expressions are made of, through their definitions, what is needed first standing first."""
+    found: dict[str, Name] = {}
+    stack: list[tuple[Expr, bool]] = [(expr, False) for expr in reversed(tuple(exprs))]
+    while stack:
+        node, done = stack.pop()
+        if not isinstance(node, Name):
+            stack.extend((arg, False) for arg in reversed(node.args))
+        elif done:
+            found.setdefault(node.name, node)
+        elif node.name not in found:
+            stack.append((node, True))
+            if isinstance(node.meaning, Defined):
+                stack.append((node.meaning.expr, False))
+    return found

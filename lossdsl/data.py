@@ -1,0 +1,219 @@
+"""The arrays that a loss is given: where they lie, what shapes they have, what is wrong with them."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+
+from lossdsl.axes import TIME, Axes
+from lossdsl.bind import Defined, Object, each_name
+from lossdsl.errors import LossError, described, did_you_mean, error, listed
+from lossdsl.expr import Call, Expr, Name, shown_axes
+from lossdsl.vocabulary import ROOTS, Quantity
+
+_MOST_PATHS = 200
+
+
+def take(root: Any, path: str) -> Any:
+    """What lies at a path such as `states.mechanics.effector.pos`; each part an attribute, a key or an index.
+
+    Raises:
+        LossDataError: If it is not there; the hint offers the nearest paths that are.
+    """
+    value = root
+    for part in path.split(".")[1:]:
+        try:
+            value = _step(value, part)
+        except (AttributeError, KeyError, IndexError):
+            raise _missing(root, path) from None
+    return value
+
+
+def floats(root: Any, path: str) -> Any:
+    """The arrays of floats of the PyTree at a path; what else it holds is left out."""
+    return eqx.filter(take(root, path), eqx.is_inexact_array)
+
+
+def _step(value: Any, part: str) -> Any:
+    if isinstance(value, Mapping):
+        return value[part]
+    if part.isdecimal():
+        if isinstance(value, Sequence):
+            return value[int(part)]
+        raise KeyError(part)
+    return getattr(value, part)
+
+
+def _missing(root: Any, path: str) -> LossError:
+    parts, value = path.split("."), root
+    for i, part in enumerate(parts[1:], start=1):
+        try:
+            value = _step(value, part)
+        except (AttributeError, KeyError, IndexError):
+            parent = ".".join(parts[:i])
+            break
+    if root is None:
+        return error("no-root", name=path, root=parts[0])
+    there = dict.fromkeys(found for found, _ in paths(root, parts[0]))
+    same_end = [found for found in there if found.rsplit(".", 1)[-1] == parts[-1]]
+    near = difflib.get_close_matches(path, there, n=3, cutoff=0.6) or same_end[:3]
+    advice = f"the nearest there are: {listed(near)}" if near else f"there are: {listed(there)}"
+    return error("missing-path", name=path, parent=parent, part=part, advice=advice)
+
+
+def paths(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """The arrays below a value with their paths, the first few hundred of them."""
+    stack, left = [(prefix, value)], _MOST_PATHS
+    while stack and left:
+        path, here = stack.pop()
+        children = _children(here)
+        if children is None:
+            left -= 1
+            yield path, here
+        else:
+            stack.extend((f"{path}.{key}", child) for key, child in reversed(children))
+
+
+def _children(value: Any) -> list[tuple[str, Any]] | None:
+    if hasattr(value, "shape") or value is None or isinstance(value, str | int | float):
+        return None
+    if isinstance(value, Mapping):
+        return [(str(key), child) for key, child in value.items()]
+    if hasattr(value, "_asdict"):
+        return list(value._asdict().items())
+    if isinstance(value, Sequence):
+        return [(str(i), child) for i, child in enumerate(value)]
+    fields = getattr(value, "__dict__", None)
+    return [(k, v) for k, v in fields.items() if not k.startswith("_")] if fields else None
+
+
+def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapping[str, Expr]) -> None:
+    """Hold the arrays against the vocabulary and the terms: ranks, lengths, windows.
+
+    Raises:
+        LossDataError: Names the quantities, their shapes and the term.
+    """
+    sizes: dict[str, Axes | None] = {}
+    for (name, quantity), array in zip(quantities.items(), arrays, strict=True):
+        try:
+            sizes[name] = _measured(name, quantity, array)
+            _check_lengths(name, sizes, arrays)
+        except LossError as failure:
+            failure.term = term_with(terms, name)
+            raise
+    measured: dict[bytes, Axes | None] = {}
+    for label, expr in terms.items():
+        try:
+            for node in each_name([expr]).values():
+                measured[node.key] = _lengths(node, sizes, measured)
+            _measure(expr, measured)
+        except LossError as failure:
+            failure.term = label
+            if failure.code == "lengths-differ":
+                used = [name for name in each_name([expr]) if name in sizes]
+                failure.fields["shapes"] = _shapes(used, quantities, arrays)
+            raise
+
+
+def term_with(terms: Mapping[str, Expr], name: str) -> str | None:
+    """The first term that a name is in."""
+    return next((label for label, expr in terms.items() if name in each_name([expr])), None)
+
+
+def _measured(name: str, quantity: Quantity, array: Any) -> Axes | None:
+    declared = shown_axes(dict.fromkeys(quantity.dimensions))
+    fields: dict[str, Any] = {"name": name, "path": quantity.path, "axes": declared}
+    if quantity.is_tree and array is not None:
+        return None
+    if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+        raise error("no-array", got=described(array), **fields)
+    if (
+        array.dtype != bool
+        and not jnp.issubdtype(array.dtype, jnp.integer)
+        and not jnp.issubdtype(array.dtype, jnp.floating)
+    ):
+        raise error("no-array", got=f"an array of {array.dtype}", **fields)
+    shape = tuple(array.shape)
+    if len(shape) != len(quantity.dimensions):
+        raise error("rank", shape=shape, rank=len(quantity.dimensions), **fields)
+    for position, (axis, length) in enumerate(zip(quantity.dimensions, shape, strict=True)):
+        if axis == "1" and length != 1:
+            raise error("not-one", position=position, length=length, shape=shape, **fields)
+    return {axis: n for axis, n in zip(quantity.dimensions, shape, strict=True) if axis != "1"}
+
+
+def _check_lengths(name: str, sizes: Mapping[str, Axes | None], arrays: Sequence[Any]) -> None:
+    """Hold one quantity against those before it: an axis has one length wherever it stands, but for `time`."""
+    for axis, length in (sizes[name] or {}).items():
+        for i, (other, axes) in enumerate(sizes.items()):
+            if axis != TIME and axes and axes.get(axis, length) != length:
+                shapes = {"first_shape": arrays[i].shape, "second_shape": arrays[len(sizes) - 1].shape}
+                raise error("axis-length", axis=axis, first=other, second=name, **shapes)
+
+
+def _lengths(name: Name, sizes: Mapping[str, Axes | None], measured: dict[bytes, Axes | None]) -> Axes | None:
+    match name.meaning:
+        case Quantity():
+            return sizes[name.name]
+        case Defined() as defined:
+            return _measure(defined.expr, measured)
+        case Object():
+            return name.meaning.axes
+    return {}
+
+
+def _measure(node: Expr, measured: dict[bytes, Axes | None]) -> Axes | None:
+    if node.constant:
+        return {}
+    if node.key not in measured:
+        assert isinstance(node, Call)
+        operands = [_measure(arg, measured) for arg in node.args]
+        measured[node.key] = node.measure(operands).result
+    return measured[node.key]
+
+
+def _shapes(names: Iterable[str], quantities: Mapping[str, Quantity], arrays: Sequence[Any]) -> str:
+    known = dict(zip(quantities, arrays, strict=True))
+    return ", ".join(f"`{name}` is {tuple(known[name].shape)}" for name in names if hasattr(known[name], "shape"))
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """What a loss is evaluated on, as nested namespaces."""
+
+    states: Any
+    trial_specs: Any
+    model: Any
+
+
+def load_npz(path: Path) -> Trajectories:
+    """Read trajectories from an `.npz` file whose keys are paths, such as `states.net.hidden`.
+
+    Raises:
+        LossDataError: If the file cannot be read, or a key does not begin with a root.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError) as failure:
+        raise error("bad-file", path=str(path), reason=str(failure).splitlines()[0]) from None
+    tree: dict[str, Any] = {}
+    for key, array in arrays.items():
+        root, *parts = key.split(".")
+        if root not in ROOTS:
+            raise error(
+                "bad-key",
+                path=str(path),
+                key=key,
+                advice=did_you_mean(root, ROOTS, f"begin it with {listed(ROOTS)}"),
+            )
+        here = tree.setdefault(root, {}) if parts else tree
+        for part in parts[:-1]:
+            here = here.setdefault(part, {})
+        here[parts[-1] if parts else root] = array
+    return Trajectories(*(tree.get(root) for root in ROOTS))

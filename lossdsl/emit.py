@@ -1,0 +1,238 @@
+"""Terms to Python/JAX source.
+
+The source is what runs, and what `loss.python()` shows: `quantities` picks the arrays, `per_trial` computes the
+terms of each trial, `weights` those weights that are made of parameters. Every variable says which text it came
+from. Equal sub-expressions are computed once.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from fractions import Fraction
+
+from lossdsl import weights
+from lossdsl.axes import TIME, Axes
+from lossdsl.bind import Defined, Object, each_name
+from lossdsl.errors import clip
+from lossdsl.expr import ATOM, POWER, PRODUCT, SUM, UNARY, Call, Expr, Name, Number, subscript_text
+from lossdsl.normal import Term, rewrite, weight_of
+from lossdsl.vocabulary import STEP, Parameter, Quantity, safe_identifier
+
+_LONGEST = 90
+_WIDEST_SUM = 20
+
+
+def emit(terms: tuple[Term, ...], names: Mapping[str, Name]) -> str:
+    """The source of a normal form.
+
+    Args:
+        terms: The terms.
+        names: The names that they are made of, what is needed first standing first.
+    """
+    return _Writer(terms, names).module()
+
+
+class _Writer:
+    def __init__(self, terms: tuple[Term, ...], names: Mapping[str, Name]):
+        self.terms = terms
+        self.names = names
+        self.variables: dict[str, str] = {STEP: STEP}
+        self.repeats: Counter[str] = Counter()
+        self.taken = {
+            "jnp",
+            "ops",
+            "floats",
+            "take",
+            "parameters",
+            "quantities",
+            "objects",
+            "step",
+            "states",
+            "trial_specs",
+            "model",
+        }
+        self.lines: list[str] = []
+        self.known: dict[bytes, str] = {}
+        exprs = [term.expr for term in terms]
+        exprs += [name.meaning.expr for name in names.values() if isinstance(name.meaning, Defined)]
+        self.uses = Counter(part.content for expr in exprs for part in expr.walk() if isinstance(part, Call))
+
+    def module(self) -> str:
+        quantities = {n: name.meaning for n, name in self.names.items() if isinstance(name.meaning, Quantity)}
+        for name in self.names:
+            self.variables.setdefault(name, self.variable(name))
+        return "\n".join(
+            [
+                "import jax.numpy as jnp",
+                "",
+                "from lossdsl import ops",
+                "from lossdsl.data import floats, take",
+                "",
+                "",
+                *self.quantities(quantities),
+                "",
+                "",
+                *self.per_trial(quantities),
+                "",
+                "",
+                *self.weights(),
+                "",
+            ]
+        )
+
+    def variable(self, name: str) -> str:
+        plain = safe_identifier(name)
+        while plain in self.taken:
+            self.repeats[plain] += 1
+            plain = f"{plain}_{self.repeats[plain]}"
+        self.taken.add(plain)
+        return plain
+
+    def temporary(self, code: str, comment: str) -> str:
+        self.repeats["t"] += 1
+        variable = self.variable(f"t{self.repeats['t']}")
+        self.assign(variable, code, comment)
+        return variable
+
+    def assign(self, variable: str, code: str, comment: str) -> None:
+        self.lines += [f"    # {clip(comment)}", f"    {variable} = {code}"]
+
+    def quantities(self, quantities: Mapping[str, Quantity]) -> list[str]:
+        rows = []
+        for name, quantity in quantities.items():
+            root, reader = quantity.path.split(".")[0], "floats" if quantity.is_tree else "take"
+            rows.append(f"        {reader}({root}, {_quoted(quantity.path)}),  # {name}: {quantity.axes_text}")
+        return ["def quantities(states, trial_specs, model):", *_returned("(", rows, ")")]
+
+    def per_trial(self, quantities: Mapping[str, Quantity]) -> list[str]:
+        self.lines = ["def per_trial(quantities, parameters, step, objects):"]
+        if quantities:
+            variables = [self.variables[name] for name in quantities]
+            self.lines.append(f"    {', '.join(variables)}{',' if len(variables) == 1 else ''} = quantities")
+        for name, node in self.names.items():
+            self.define(name, node)
+        rows = [self.row(term) for term in self.terms]
+        return [*self.lines, *_returned("{", rows, "}")]
+
+    def define(self, name: str, node: Name) -> None:
+        variable = self.variables[name]
+        match node.meaning:
+            case Quantity(dimensions=dimensions) if "1" in dimensions:
+                ones = tuple(i for i, axis in enumerate(dimensions) if axis == "1")
+                self.lines.append(f"    {variable} = jnp.squeeze({variable}, axis={ones})")
+            case Parameter() if name != STEP:
+                self.lines.append(f"    {variable} = parameters[{_quoted(name)}]")
+            case Object():
+                self.lines.append(f"    {variable} = objects[{_quoted(name)}]()")
+            case Defined(expr=expr):
+                code = self.code(rewrite(expr), SUM)
+                self.assign(variable, code, f"{name} = {expr!s}")
+                self.known.setdefault(expr.content, variable)
+
+    def row(self, term: Term) -> str:
+        axes = term.expr.axes
+        code = self.code(term.expr, SUM)
+        if axes and TIME in axes:
+            code = f"ops.sum_({code}, axis={list(axes).index(TIME)})"
+        written = str(term.expr)
+        return f"        {_quoted(term.label)}: {code}," + ("" if written == term.label else f"  # {clip(written)}")
+
+    def weights(self) -> list[str]:
+        self.lines = ["def weights(parameters, step):"]
+        self.known = {}
+        made = [term for term in self.terms if not term.is_number]
+        exprs = {term.label: weights.expression(term.factor) for term in made}
+        for name, node in each_name(exprs.values()).items():
+            if name not in self.variables:
+                self.variables[name] = self.variable(name)
+            self.define(name, node)
+        rows = [f"        {_quoted(label)}: {self.code(expr, SUM)},  # {expr!s}" for label, expr in exprs.items()]
+        return [*self.lines, *_returned("{", rows, "}")]
+
+    def code(self, node: Expr, level: int) -> str:
+        """The Python expression of a node, in parentheses where it binds looser than `level`."""
+        if isinstance(node, Call) and node.content in self.known:
+            return self.known[node.content]
+        code, binds = self.inline(node)
+        if isinstance(node, Call) and (self.shared(node) or len(code) > _LONGEST):
+            return self.hoist(node, code)
+        return code if binds >= level else f"({code})"
+
+    def shared(self, node: Call) -> bool:
+        return not node.constant and self.uses[node.content] > 1
+
+    def hoist(self, node: Call, code: str) -> str:
+        self.known[node.content] = self.temporary(code, str(node))
+        return self.known[node.content]
+
+    def inline(self, node: Expr) -> tuple[str, int]:
+        match node:
+            case Number():
+                return _literal(node.value), ATOM
+            case Name():
+                return self.variables[node.name], ATOM
+            case Call() if node.constant and isinstance(value := weight_of(node), Fraction):
+                return (_literal(value), ATOM) if value >= 0 else (f"-{_literal(-value)}", UNARY)
+            case Call():
+                return self.operator(node)
+        raise AssertionError(f"please report: no code for {type(node)}")
+
+    def operator(self, node: Call) -> tuple[str, int]:
+        frame = node.fit.frame
+        args = [(arg, frame) for arg in node.args]
+        match node.op.name:
+            case "+":
+                return self.sum(node, frame), SUM
+            case "*" | "/" as sign:
+                return f"{self.aligned(*args[0], PRODUCT)} {sign} {self.aligned(*args[1], UNARY)}", PRODUCT
+            case "neg":
+                return f"-{self.code(node.args[0], UNARY)}", UNARY
+            case "**":
+                return f"{self.aligned(*args[0], ATOM)} ** {self.aligned(*args[1], UNARY)}", POWER
+            case "[]":
+                before = ":, " * list(frame).index(TIME)
+                return f"{self.code(node.args[0], ATOM)}[{before}{subscript_text(node.static)}]", ATOM
+        written = [self.aligned(arg, frame, SUM) for arg in node.args]
+        return f"ops.{node.op.function}({', '.join(written + self.axis(node))})", ATOM
+
+    def axis(self, node: Call) -> list[str]:
+        frame, along = list(node.fit.frame), node.fit.along
+        if along is None:
+            return []
+        positions = frame.index(along) if isinstance(along, str) else tuple(frame.index(axis) for axis in along)
+        return [f"axis={positions}"]
+
+    def sum(self, node: Call, frame: Axes) -> str:
+        """A sum; a long one in several lines, since Python nests `a + b + c` to the left."""
+        total = self.aligned(node.args[0], frame, SUM)
+        for count, arg in enumerate(node.args[1:], start=1):
+            minus = isinstance(arg, Call) and arg.op.name == "neg" and not arg.constant
+            addend = self.aligned(arg.args[0] if minus else arg, frame, PRODUCT)
+            total += f" {'-' if minus else '+'} {addend}"
+            if count % _WIDEST_SUM == 0 and count + 1 < len(node.args):
+                total = self.temporary(total, "part of a long sum")
+        return total
+
+    def aligned(self, node: Expr, frame: Axes, level: int) -> str:
+        """The operand with the dimensions of the frame, those that it lacks having length 1."""
+        axes = list(node.axes or ())
+        if not axes or axes == list(frame):
+            return self.code(node, level)
+        code = self.code(node, ATOM)
+        order = [axes.index(axis) for axis in frame if axis in axes]
+        if order != sorted(order):
+            code = f"jnp.transpose({code}, {tuple(order)})"
+        index = [":" if axis in axes else "None" for axis in frame]
+        return code if "None" not in index else f"{code}[{', '.join(index)}]"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _returned(opening: str, rows: list[str], closing: str) -> list[str]:
+    return [f"    return {opening}", *rows, f"    {closing}"] if rows else [f"    return {opening}{closing}"]
+
+
+def _literal(value: Fraction) -> str:
+    return str(value.numerator) if value.denominator == 1 and value < 10**6 else repr(float(value))

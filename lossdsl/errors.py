@@ -1,0 +1,225 @@
+"""What can go wrong in a loss: the place in the text, the exceptions, and all their wording."""
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of a text: `text[start:end]`."""
+
+    text: str
+    start: int
+    end: int
+
+    def __str__(self) -> str:
+        return self.text[self.start : self.end]
+
+    def to(self, other: "Span") -> "Span":
+        """The span from the start of this one to the end of the other."""
+        return Span(self.text, self.start, other.end)
+
+
+class LossError(ValueError):
+    """Something in a loss, its data or its weights that the user can mend.
+
+    Attributes:
+        code: The row of `MESSAGES`, such as `"unknown-name"`.
+        message: What is wrong.
+        span: The place in the text, or None where there is no text.
+        hint: What to do.
+        term: The label of the term that it is about, or None.
+    """
+
+    def __init__(self, code: str, span: Span | None = None, term: str | None = None, **fields: Any):
+        super().__init__(code, span, term, fields)
+        self.code = code
+        self.span = span
+        self.term = term
+        self.fields = fields
+
+    def __reduce__(self) -> Any:
+        return _rebuild, (type(self), self.code, self.span, self.term, self.fields)
+
+    @property
+    def message(self) -> str:
+        message = MESSAGES[self.code][1].format_map(self.fields)
+        return f"{message}, in the term `{clip(self.term)}`" if self.term else message
+
+    @property
+    def hint(self) -> str:
+        return MESSAGES[self.code][2].format_map(self.fields)
+
+    def __str__(self) -> str:
+        return "\n".join([self.message, *([caret(self.span)] if self.span else []), self.hint])
+
+
+class LossSyntaxError(LossError):
+    """The text is not a sentence of the language."""
+
+
+class LossNameError(LossError):
+    """A name, an operator or an option that is not there, or means two things."""
+
+
+class LossAxesError(LossError):
+    """Axes that do not fit, or that are left over."""
+
+
+class LossValueError(LossError):
+    """A number that cannot be used: a weight, a parameter, an exponent."""
+
+
+class LossDataError(LossError):
+    """Arrays that are not what the vocabulary says: missing, of another rank or length."""
+
+
+# code: (class, message, hint). A message says what is wrong and stands alone; a hint says what to do.
+MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
+    # the text
+    "empty": (LossSyntaxError, "the loss is empty", "write a loss such as `1.0*position + final(velocity)`"),
+    "not-text": (LossSyntaxError, "a loss cannot be made from {got}", "give a text, a mapping of label to text, or a loss"),
+    "too-long": (LossSyntaxError, "the text has {size:,} characters, the limit is {limit:,}", "split it into several losses"),
+    "too-deep": (LossSyntaxError, "the expression is nested more than {limit} levels deep", "name its parts: `part = ...; part + ...`"),
+    "unknown-character": (LossSyntaxError, "{character} is not part of the language", "{advice}"),
+    "caret-power": (LossSyntaxError, "`^` is not an operator", "write `**` for a power"),
+    "missing-operator": (LossSyntaxError, "there is no operator between `{left}` and `{right}`", "{advice}"),
+    "missing-operand": (LossSyntaxError, "a value is missing before `{found}`", "put a name or a number there, or take `{found}` away"),
+    "ends-early": (LossSyntaxError, "the text ends where a value should follow", "add what comes after `{last}`, or take it away"),
+    "no-loss": (LossSyntaxError, "there are definitions, but no loss after them", "write the loss on the last line"),
+    "never-closed": (LossSyntaxError, "`{bracket}` is never closed", "add the `{partner}`"),
+    "never-opened": (LossSyntaxError, "`{bracket}` closes nothing", "take it away, or add the `{partner}` before it"),
+    "wrong-bracket": (LossSyntaxError, "`{bracket}` closes `{opened}`", "write `{partner}` here"),
+    "misplaced": (LossSyntaxError, "`{found}` cannot stand here", "{advice}"),
+    "statement-before-loss": (LossSyntaxError, "only definitions may stand before the loss", "write `name = ...` here, or join the lines with `+`"),
+    "not-whole": (LossSyntaxError, "an index is a whole number, not `{found}`", "write for example `[-1]` or `[10:50]`"),
+    "zero-stride": (LossSyntaxError, "the stride of a slice cannot be 0", "write for example `[::2]`"),
+    "unknown-window": (LossSyntaxError, "there is no time window `{found}`", "write `@final`, `@initial`, an index `@-1` or a slice `@10:50`"),
+    "bad-label": (LossSyntaxError, "{found} is not a name that a term can have", "a name is made of letters, digits and `_`, with dots between: `final_velocity`"),
+    "label-inside": (LossSyntaxError, "`as` names a whole term, it cannot stand inside `{operator}`", "put it after the term: `{operator} as {name}`"),
+    "number-range": (LossSyntaxError, "`{found}` is out of the range of a float64", "numbers lie between 1e-307 and 1e308, or are 0"),
+    # names
+    "unknown-name": (LossNameError, "there is no name `{name}`", "{advice}"),
+    "unknown-operator": (LossNameError, "there is no operator `{name}`", "{advice}"),
+    "unknown-option": (LossNameError, "`{operator}` has no option `{option}`", "{advice}"),
+    "unknown-axis": (LossNameError, "an axis is a name, not `{found}`", "write for example `axis=time`"),
+    "argument-twice": (LossNameError, "`{option}` of `{operator}` is given twice", "keep one of the two"),
+    "option-first": (LossNameError, "an argument of `{operator}` follows an option", "put options such as `axis=time` last"),
+    "argument-count": (LossNameError, "`{operator}` takes {expected}, not {given}", "for example `{example}`"),
+    "defined-twice": (LossNameError, "`{name}` is defined twice", "give the second another name"),
+    "hides-name": (LossNameError, "the definition hides `{name}` of the vocabulary", "give it another name"),
+    "circular": (LossNameError, "`{name}` is defined by itself: {chain}", "take it out of its own definition"),
+    "same-label": (LossNameError, "two terms are labelled `{label}`: `{first}` and `{second}`", "name one of them: `... as {label}_2`"),
+    "no-terms": (LossNameError, "no term would be left", "a loss has at least one term"),
+    "two-meanings": (LossNameError, "`{name}` is defined differently in the two losses", "give one of the definitions another name"),
+    "unknown-label": (LossNameError, "the loss has no term `{name}`", "{advice}"),
+    "unknown-parameter": (LossNameError, "the loss has no parameter `{name}`", "{advice}"),
+    "weight-of-parameters": (LossNameError, "the weight of `{label}` is `{weight}`", "change it with `with_parameters({parameters})`"),
+    "bad-path": (LossNameError, "the path `{path}` of `{name}` {reason}", "write for example `states.mechanics.effector.pos`"),
+    "bad-axes": (LossNameError, "`{axes}` are not the axes of a quantity: {reason}", "write their names with spaces between, as `batch time xy`, or `pytree`"),
+    "reserved-name": (LossNameError, "the vocabulary cannot give `{name}` a meaning: {reason}", "choose another name"),
+    "no-term": (LossNameError, "`{name}` of the vocabulary is {got}", "give a text, or an object with `label` and `term(states, trial_specs, model)`"),
+    # axes
+    "axes-differ": (LossAxesError, "the axes of `{left}` and `{right}` do not fit: {left_axes} and {right_axes}", "one must have all the axes of the other; reduce one of them, as in `mean({wider}, axis={axis})`"),
+    "missing-axis": (LossAxesError, "`{operand}` has no axis `{axis}`: its axes are {axes}", "{advice}"),
+    "axis-left": (LossAxesError, "the axis `{axis}` is left over: a term is summed over `time` and averaged over `batch`", "reduce it, as in `sqnorm({body})` or `sum({body}, axis={axis})`"),
+    "not-vector": (LossAxesError, "`{operand}` is not a vector: its axes are {axes}", "{advice}"),
+    "which-axis": (LossAxesError, "`{operand}` has {number} axes to reduce: {axes}", "choose, as in `{operator}({operand}, axis={axis})`"),
+    "no-quantity": (LossAxesError, "`{found}` is a number, not a loss", "a loss has at least one quantity, such as `position`"),
+    "not-scalar": (LossAxesError, "`{operand}` has the axes {axes}, a number is needed here", "write a number or a parameter"),
+    "tree": (LossAxesError, "`{operand}` is a PyTree", "write `sqnorm({operand})`, the sum of squares over its arrays"),
+    # numbers
+    "not-finite": (LossValueError, "the weight of a term is `{weight}`, which is not a finite real number", "check the divisions and powers in it"),
+    "too-large": (LossValueError, "`{found}` is too large or too small to compute exactly", "write the number itself"),
+    "bad-weight": (LossValueError, "the {kind} of `{name}` is {got}", "give a finite real number"),
+    "scale": (LossValueError, "a loss cannot be multiplied by {got}", "multiply by a number; to multiply two penalties write them in a text: `a*b`"),
+    "divide": (LossValueError, "a loss cannot be divided by 0", "divide by another number"),
+    "traced-scale": (LossValueError, "the weight of `{label}` is made of parameters, it cannot be multiplied by a traced number", "make the factor a parameter too, and change it with `with_parameters`"),
+    "two-values": (LossValueError, "the parameter `{name}` is {first} in one loss and {second} in the other", "give it one value with `with_parameters` first"),
+    "no-step": (LossValueError, "the loss needs the training iteration `step`", "call it as `loss(states, trial_specs, step=i)`"),
+    # data
+    "no-root": (LossDataError, "`{name}` is not there: `{root}` is None", "give `{root}`, as in `loss(states, trial_specs, model=model)`"),
+    "missing-path": (LossDataError, "`{name}` is not there: `{parent}` has no `{part}`", "{advice}"),
+    "no-array": (LossDataError, "`{name}` is {got}, not an array of real numbers", "`{path}` must hold an array with the axes {axes}"),
+    "rank": (LossDataError, "`{name}` has the shape {shape}, its axes are {axes}", "`{path}` must have {rank} dimensions"),
+    "not-one": (LossDataError, "axis {position} of `{name}` has the length {length}, the vocabulary says 1: its shape is {shape}", "`{path}` must have the axes {axes}"),
+    "axis-length": (LossDataError, "`{axis}` has two lengths: `{first}` is {first_shape}, `{second}` is {second_shape}", "axes of one name have one length; only `time` may differ"),
+    "bad-file": (LossDataError, "`{path}` cannot be read: {reason}", "give an .npz file with keys such as `states.net.hidden`"),
+    "bad-key": (LossDataError, "`{path}` has the key `{key}`", "{advice}"),
+    "lengths-differ": (LossDataError, "`{left}` and `{right}` differ in the length of `{axis}`: {left_length} and {right_length}", "{shapes}"),
+    "out-of-range": (LossDataError, "`{operand}` has only {length} steps in `time`", "`{found}` lies outside; its index runs from {first} to {last}"),
+    "empty-window": (LossDataError, "`{found}` is empty: `{operand}` has {length} steps in `time`", "choose a window that lies within them"),
+    "term-shape": (LossDataError, "`{name}` returned {got}", "`term` returns one number per trial: the axes (batch,), with `time` and all others reduced"),
+}  # fmt: skip
+
+
+def error(code: str, span: Span | None = None, **fields: Any) -> LossError:
+    """The exception of the row `code`; the fields fill its wording."""
+    shown = {name: clip(value) if isinstance(value, str) else value for name, value in fields.items()}
+    return MESSAGES[code][0](code, span, **shown)
+
+
+def _rebuild(
+    kind: type[LossError], code: str, span: Span | None, term: str | None, fields: dict[str, Any]
+) -> LossError:
+    return kind(code, span, term, **fields)
+
+
+def clip(text: str, width: int = 200) -> str:
+    """The text, its middle left out where it is longer than a message should be."""
+    shown = "".join(_visible(c) for c in text) if len(text) <= width else None
+    return shown if shown is not None else f"{clip(text[: width // 2])}…{clip(text[-width // 4 :])}"
+
+
+def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint that offers the nearest known names, or else the given one."""
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.65) if len(name) <= 100 else []
+    return f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else otherwise
+
+
+def described(value: object) -> str:
+    """What a value is, for a message: `None`, `an int`, `an array of shape (3,)`."""
+    if value is None:
+        return "None"
+    if shape := getattr(value, "shape", ()):
+        return f"an array of shape {tuple(shape)}"
+    name = type(value).__name__
+    return f"a{'n' if name[0] in 'aeiouAEIOU' else ''} {name}"
+
+
+def listed(names: Iterable[object], at_most: int = 8) -> str:
+    """Names in backticks, cut after a few."""
+    shown = [f"`{name}`" for name in names]
+    rest = f" and {len(shown) - at_most} more" if len(shown) > at_most else ""
+    return ", ".join(shown[:at_most]) + rest
+
+
+def caret(span: Span, width: int = 100) -> str:
+    """The line of the span with carets under it, cut to a window around it; in a longer text its number."""
+    start = min(span.start, len(span.text))
+    begin = span.text.rfind("\n", 0, start) + 1
+    stop = span.text.find("\n", begin)
+    line = span.text[begin : stop if stop >= 0 else len(span.text)]
+    first = start - begin
+    last = min(max(span.end - begin, first + 1), max(len(line), first + 1))
+    left = 0 if len(line) <= width else max(0, first - width // 2)
+    right = left + width
+    before = ("…" if left else "") + "".join(map(_visible, line[left:first]))
+    marked = "".join(map(_visible, line[first : min(last, right)]))
+    after = "".join(map(_visible, line[last:right])) + ("…" if right < len(line) else "")
+    number = f"line {span.text.count(chr(10), 0, start) + 1}: " if "\n" in span.text.strip() else ""
+    indent = " " * (4 + len(number) + _columns(before))
+    return f"    {number}{before}{marked}{after}\n{indent}{'^' * max(1, _columns(marked))}"
+
+
+def _visible(character: str) -> str:
+    if character in "\t\r\n\f\v":
+        return " "
+    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
+
+
+def _columns(text: str) -> int:
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

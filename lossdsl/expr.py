@@ -1,0 +1,376 @@
+"""The tree of a loss, from the parser to the emitter, and its text.
+
+Nodes are immutable and rebuild themselves in SymPy's manner, `e == e.func(*e.args)`. A node knows the span of the
+text it came from; the span takes no part in equality.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from hashlib import blake2b
+from typing import Any, Protocol, Self
+
+from lossdsl.axes import Axes, Fit, Misfit
+from lossdsl.errors import LossError, Span, error
+from lossdsl.ops import OPS, Op
+
+MAX_DEPTH = 100
+
+# How tightly a node binds in a text, loosest first: one level per rule of the grammar.
+SUM, LABEL, PRODUCT, UNARY, POWER, ATOM = range(6)
+
+
+class lazy:
+    """A property worked out once; `functools.cached_property` takes a lock for it in Python 3.11."""
+
+    def __init__(self, method: Callable[[Any], Any]):
+        self.method = method
+        self.__doc__ = method.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name] = self.method(instance)
+        return value
+
+
+class Meaning(Protocol):
+    """What a name stands for, once it is bound: a quantity, a definition, a parameter."""
+
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def axes(self) -> Axes | None: ...
+    @property
+    def constant(self) -> bool: ...
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Expr:
+    """A node of the tree.
+
+    Attributes:
+        args: The children.
+        span: Where it stands in the text, or None.
+    """
+
+    args: tuple["Expr", ...] = ()
+    span: Span | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.args:
+            depth = 1 + max([arg.depth for arg in self.args])
+            if depth > MAX_DEPTH:
+                raise error("too-deep", self.span, limit=MAX_DEPTH)
+            object.__setattr__(self, "depth", depth)
+
+    depth: int = field(init=False, default=1)
+
+    @property
+    def head(self) -> tuple[Any, ...]:
+        """What tells this node from another with the same children."""
+        return (type(self).__name__,)
+
+    @lazy
+    def key(self) -> bytes:
+        """A hash of the tree, the same in every process."""
+        return _hash(self.head, *(arg.key for arg in self.args))
+
+    @lazy
+    def content(self) -> bytes:
+        """A hash of what a bound expression computes: definitions unfolded, whatever things are called."""
+        return _hash(self.head, *(arg.content for arg in self.args))
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Expr) and self.key == other.key)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __str__(self) -> str:
+        return self.written
+
+    def __repr__(self) -> str:
+        return f"parse({self.written!r})"
+
+    @lazy
+    def written(self) -> str:
+        """The text, which parses back to the tree."""
+        return _write(self)[0]
+
+    @property
+    def func(self) -> Callable[..., Self]:
+        """Builds a node of this kind from children: `e == e.func(*e.args)`."""
+        return lambda *args: replace(self, args=args)
+
+    @property
+    def axes(self) -> Axes | None:
+        """The named axes of a bound expression, their lengths unknown; None for a PyTree."""
+        return {}
+
+    @lazy
+    def constant(self) -> bool:
+        """Whether a bound expression is made of numbers, parameters and `step` alone."""
+        return all(arg.constant for arg in self.args)
+
+    def walk(self) -> Iterator["Expr"]:
+        """This node and all below it, from left to right."""
+        stack: list[Expr] = [self]
+        while stack:
+            node = stack.pop()
+            yield node
+            stack.extend(reversed(node.args))
+
+    @property
+    def free_symbols(self) -> frozenset["Name"]:
+        """The names in it; a definition is one name, whatever it is made of."""
+        return frozenset(node for node in self.walk() if isinstance(node, Name))
+
+    def xreplace(self, rule: Mapping["Expr", "Expr"]) -> "Expr":
+        """The tree with every node that is a key of `rule` replaced by its value."""
+        if self in rule:
+            return rule[self]
+        args = tuple(arg.xreplace(rule) for arg in self.args)
+        return self if all(a is b for a, b in zip(args, self.args, strict=True)) else self.func(*args)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Number(Expr):
+    """An exact decimal number, not negative."""
+
+    value: Fraction = Fraction(0)
+
+    @property
+    def head(self) -> tuple[Any, ...]:
+        return ("Number", self.value.numerator, self.value.denominator)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Name(Expr):
+    """A name, and once it is bound its meaning."""
+
+    name: str = ""
+    meaning: Meaning | None = None
+
+    @property
+    def head(self) -> tuple[Any, ...]:
+        return ("Name", self.name, self.meaning.content if self.meaning else None)
+
+    @property
+    def content(self) -> bytes:
+        assert self.meaning is not None, "the expression is not bound"
+        return self.meaning.content
+
+    @property
+    def axes(self) -> Axes | None:
+        assert self.meaning is not None, "the expression is not bound"
+        return self.meaning.axes
+
+    @lazy
+    def constant(self) -> bool:
+        return self.meaning is not None and self.meaning.constant
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Call(Expr):
+    """An operator applied to its operands, in the order of its declaration, with the defaults filled in.
+
+    Attributes:
+        op: The operator.
+        static: The axis, the index or the slice `(start, stop, stride)` it was given, or None.
+    """
+
+    op: Op = OPS["+"]
+    static: Any = None
+
+    @property
+    def head(self) -> tuple[Any, ...]:
+        return ("Call", self.op.name, self.static)
+
+    @property
+    def func(self) -> Callable[..., Self]:
+        return lambda *args: type(self)(args, self.op, self.static, span=self.span)
+
+    @lazy
+    def fit(self) -> Fit:
+        """How the operator treats the axes of its operands."""
+        return self.measure([arg.axes for arg in self.args])
+
+    @property
+    def axes(self) -> Axes | None:
+        return self.fit.result
+
+    def measure(self, operands: list[Axes | None]) -> Fit:
+        """The operator's rule on these axes; where they do not fit an error that names the operands."""
+        try:
+            return self.op.rule(operands, self.static)
+        except Misfit as misfit:
+            raise _misfit_error(self, operands, misfit) from None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Label(Expr):
+    """A term with a name of its own: `expr as name`."""
+
+    name: str = ""
+
+    @property
+    def head(self) -> tuple[Any, ...]:
+        return ("Label", self.name)
+
+    @property
+    def axes(self) -> Axes | None:
+        return self.args[0].axes
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Let(Expr):
+    """Local definitions and then the loss: `args` are the definitions in order, last the loss."""
+
+    names: tuple[Name, ...] = ()
+
+    @property
+    def head(self) -> tuple[Any, ...]:
+        return ("Let", tuple(name.name for name in self.names))
+
+
+def _hash(head: tuple[Any, ...], *parts: bytes) -> bytes:
+    digest = blake2b(repr(head).encode(), digest_size=16)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
+
+
+def call(name: str, *args: Expr, static: Any = None, span: Span | None = None) -> Call:
+    """The operator of that name applied to operands."""
+    return Call(args, OPS[name], static, span=span)
+
+
+def shown_axes(axes: Axes | None) -> str:
+    """Axes as a reader writes a shape: `(batch, time)`, with lengths where they are known."""
+    if axes is None:
+        return "a PyTree"
+    parts = [name if length is None else f"{name}={length}" for name, length in axes.items()]
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+
+
+def _misfit_error(node: Call, operands: list[Axes | None], misfit: Misfit) -> LossError:
+    """The row of the messages, filled with the texts of the operands."""
+    fields = dict(misfit.fields)
+    names = [str(arg.args[0] if isinstance(arg, Call) and arg.op.name == "neg" else arg) for arg in node.args]
+    first, *others = misfit.operands
+    span = node.args[first].span or node.span
+    fields |= {"operand": names[first], "axes": shown_axes(operands[first]), "operator": node.op.name}
+    if others:
+        second, axis = others[0], fields["axis"]
+        left, right = operands[first] or {}, operands[second] or {}
+        fields |= {
+            "left": names[first],
+            "right": names[second],
+            "wider": names[first if axis in left else second],
+        }
+        fields |= {"left_axes": shown_axes(left), "right_axes": shown_axes(right)}
+        fields |= {"left_length": left.get(axis), "right_length": right.get(axis), "shapes": ""}
+        span = node.span
+    elif misfit.code == "missing-axis":
+        fields["advice"] = _missing_axis_advice(node, operands[first])
+    elif misfit.code == "not-vector":
+        other = {"sqnorm": "square", "norm": "abs"}.get(node.op.name)
+        fields["advice"] = f"write `{other}(...)` for numbers" if other else "write `x*y` for numbers"
+    elif misfit.code in ("out-of-range", "empty-window"):
+        length = (operands[first] or {}).get("time") or 0
+        fields |= {"length": length, "found": str(node), "first": -length, "last": length - 1}
+    return error(misfit.code, span, **fields)
+
+
+def _missing_axis_advice(node: Call, axes: Axes | None) -> str:
+    if node.op.axis and axes:
+        return f"choose another, as in `{node.op.name}({node.args[0]}, axis={next(iter(axes))})`"
+    return f"leave `{node.op.name}` away" if node.op.name != "[]" else "leave the index away"
+
+
+def decimal(value: Fraction) -> str | None:
+    """The shortest exact decimal, or None where there is none: `1e-5`, `0.25`, `1/3` has none."""
+    digits, exponent, rest = value.numerator, 0, value.denominator
+    while rest % 10 == 0:
+        rest, exponent = rest // 10, exponent - 1
+    twos, fives = 0, 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    if rest != 1:
+        return None
+    digits *= 5 ** (twos - min(twos, fives)) * 2 ** (fives - min(twos, fives))
+    exponent -= max(twos, fives)
+    while digits and digits % 10 == 0:
+        digits, exponent = digits // 10, exponent + 1
+    return _positional(str(digits), exponent)
+
+
+def _positional(digits: str, exponent: int) -> str:
+    point = len(digits) + exponent
+    if -4 < point <= 6:
+        if exponent >= 0:
+            return digits + "0" * exponent
+        return f"{digits[:point] or '0'}.{'0' * max(0, -point)}{digits[max(point, 0) :]}"
+    return f"{digits[0]}{'.' + digits[1:] if digits[1:] else ''}e{point - 1}"
+
+
+def _write(node: Expr) -> tuple[str, int]:
+    """The text of a node and how tightly it binds."""
+    match node:
+        case Number():
+            return decimal(node.value) or f"{node.value.numerator}/{node.value.denominator}", ATOM
+        case Name():
+            return node.name, ATOM
+        case Label():
+            return f"{_enclose(node.args[0], PRODUCT)} as {node.name}", LABEL
+        case Let():
+            rows = [f"{n.name} = {e}" for n, e in zip(node.names, node.args, strict=False)]
+            return "\n".join([*rows, str(node.args[-1])]), SUM
+        case Call():
+            return _write_call(node)
+    raise AssertionError(f"please report: no text for {type(node)}")
+
+
+def _write_call(node: Call) -> tuple[str, int]:
+    args = node.args
+    match node.op.name:
+        case "+":
+            parts = [_enclose(args[0], LABEL)]
+            for arg in args[1:]:
+                minus = isinstance(arg, Call) and arg.op.name == "neg"
+                parts.append(f" - {_enclose(arg.args[0], LABEL)}" if minus else f" + {_enclose(arg, LABEL)}")
+            return "".join(parts), SUM
+        case "*" | "/" as sign:
+            return f"{_enclose(args[0], PRODUCT)}{sign}{_enclose(args[1], UNARY)}", PRODUCT
+        case "neg":
+            return f"-{_enclose(args[0], UNARY)}", UNARY
+        case "**":
+            return f"{_enclose(args[0], ATOM)}**{_enclose(args[1], UNARY)}", POWER
+        case "[]":
+            return f"{_enclose(args[0], ATOM)}[{subscript_text(node.static)}]", ATOM
+    options = [
+        _write(arg)[0] if default is None else f"{name}={_write(arg)[0]}"
+        for arg, (name, default) in zip(args, node.op.defaults.items(), strict=True)
+        if default is None or not (isinstance(arg, Number) and arg.value == default)
+    ]
+    axis = [f"axis={node.static}"] if node.static else []
+    return f"{node.op.name}({', '.join(options + axis)})", ATOM
+
+
+def subscript_text(static: Any) -> str:
+    """An index or a slice as it is written between brackets."""
+    if isinstance(static, int):
+        return str(static)
+    start, stop, stride = ("" if bound is None else str(bound) for bound in static)
+    return f"{start}:{stop}" + (f":{stride}" if stride else "")
+
+
+def _enclose(node: Expr, level: int) -> str:
+    written, binds = _write(node)
+    return written if binds >= level else f"({written})"

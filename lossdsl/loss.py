@@ -1,0 +1,431 @@
+"""What a user holds: a loss, made from text, from a mapping, or by algebra; called on trajectories."""
+
+import gc
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from hashlib import sha256
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+import numpy as np
+from jax import Array
+
+from lossdsl import weights as exact
+from lossdsl.bind import Bound, Defined, Object, bind, each_name
+from lossdsl.errors import LossError, did_you_mean, error, listed
+from lossdsl.expr import Expr, Name
+from lossdsl.normal import Term, merge, normal_form, written
+from lossdsl.parse import read
+from lossdsl.program import Program, bound_terms, build
+from lossdsl.scalars import as_scalar, as_vector, described_number, exact_number, held_number
+from lossdsl.values import LossDict
+from lossdsl.vocabulary import FEEDBAX, Parameter, Vocabulary
+
+
+def compile(
+    loss: "str | Mapping[str, Any] | Expr | AbstractLoss",
+    vocabulary: Vocabulary = FEEDBAX,
+    *,
+    terms: "Mapping[str, Any] | list[AbstractLoss] | None" = None,
+    parameters: Mapping[str, float] | None = None,
+) -> "CompositeLoss":
+    """Compile a loss.
+
+    Args:
+        loss: A text; a mapping from label to text, one term each; a tree from `parse`; or a loss.
+        vocabulary: What its names mean; Feedbax's if none is given.
+        terms: More terms: objects with `label` and `term(states, trial_specs, model)`, or texts by name.
+        parameters: More parameters with their defaults.
+
+    Returns:
+        The loss, an Equinox module whose leaves are its weights and parameters.
+
+    Raises:
+        LossError: What is wrong, the place in the text, and a hint.
+
+    Example:
+        >>> loss = compile("1.0*position + 1e-5*nn_hidden + final(velocity)")
+        >>> [term.label for term in loss.terms]
+        ['position', 'nn_hidden', 'final(velocity)']
+    """
+    if isinstance(loss, AbstractLoss):
+        return composite(loss)
+    with _collector_paused():
+        return _compiled(loss, vocabulary, terms, parameters)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Trees have no cycles: for 10,000 terms the garbage collector only looks at them, for a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _compiled(loss: Any, vocabulary: Vocabulary, terms: Any, parameters: Any) -> "CompositeLoss":
+    named = dict(terms) if isinstance(terms, Mapping) else {term.label: term for term in terms or ()}
+    known = vocabulary.extend(terms=named, parameters=parameters) if named or parameters else vocabulary
+    try:
+        return _bound(bind(read(loss), known))
+    except LossError as failure:
+        if isinstance(loss, Mapping) and failure.span and not failure.term:
+            texts = (label for label, value in loss.items() if value is failure.span.text)
+            failure.term = next(texts, None)
+        raise
+
+
+def _bound(bound: Bound) -> "CompositeLoss":
+    values = {n.name: n.meaning.default for n in each_name([bound.expr]).values() if isinstance(n.meaning, Parameter)}
+    return CompositeLoss(Written(normal_form(bound.expr), bound.local), {}, values)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a loss was written as. It takes no part in equality: the leaves say what the weights are now.
+
+    Attributes:
+        terms: The terms, with the weights of the text.
+        local: The definitions of its text.
+    """
+
+    terms: tuple[Term, ...]
+    local: tuple[Name, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Written)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class AbstractLoss(eqx.Module):
+    """A loss term: a label and a value per trial.
+
+    Subclass it with `label` and `term`; `+`, `-`, `*` and `/` with numbers make a `CompositeLoss`.
+
+    Attributes:
+        label: The key of its value in a `LossDict`.
+    """
+
+    label: eqx.AbstractVar[str]
+
+    # NumPy then leaves `2.0 * loss` to us, where it would make an array of losses.
+    __array_ufunc__ = None
+
+    @abstractmethod
+    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+        """The value of each trial: the axes (batch,), everything else reduced."""
+
+    def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+        """The weighted value of every term, see `CompositeLoss`."""
+        return composite(self)(states, trial_specs, model, step)
+
+    def __add__(self, other: Any) -> "CompositeLoss":
+        if not isinstance(other, AbstractLoss):
+            return composite(self) if _is_zero(other) else NotImplemented
+        return _join([(composite(self), 1), (composite(other), 1)])
+
+    def __radd__(self, other: Any) -> "CompositeLoss":
+        return composite(self) if _is_zero(other) else NotImplemented
+
+    def __sub__(self, other: Any) -> "CompositeLoss":
+        return self + -other if isinstance(other, AbstractLoss) else NotImplemented
+
+    def __neg__(self) -> "CompositeLoss":
+        return _join([(composite(self), -1)])
+
+    def __mul__(self, scale: Any) -> "CompositeLoss":
+        return _join([(composite(self), scale)])
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, scale: Any) -> "CompositeLoss":
+        number = _scale(scale)
+        if number == 0:
+            raise error("divide")
+        return _join([(composite(self), 1 / scale if number is None else 1 / number)])
+
+    def __or__(self, other: "AbstractLoss") -> "CompositeLoss":
+        """Both, where a term of the other takes the place of one with the same label."""
+        if not isinstance(other, AbstractLoss):
+            return NotImplemented
+        return _override(composite(self), composite(other))
+
+
+class CompositeLoss(AbstractLoss):
+    """A weighted sum of terms: what `compile` and the algebra of losses give.
+
+    An Equinox module. Its leaves are arrays, so a new weight or parameter never retraces.
+
+    Attributes:
+        numbers: The weights that are numbers, in the order of the terms.
+        parameters: The parameters, by name.
+        program: What is compiled, with the source that runs.
+
+    Example:
+        >>> loss = compile("position + 0.1*velocity").with_weights(velocity=0.2)
+        >>> str(loss)
+        'position + 0.2*velocity'
+    """
+
+    numbers: Array
+    parameters: dict[str, Array]
+    objects: dict[str, Any]
+    program: Program = eqx.field(static=True)
+    written: Written = eqx.field(static=True)
+    rest: Any = eqx.field(static=True)
+    label: str = eqx.field(static=True)
+
+    def __init__(self, written: Written, weights: Mapping[str, Any], parameters: Mapping[str, Any]):
+        self.label = ""
+        self.written = written
+        self.program = build(written.terms)
+        self.numbers = as_vector({t.label: weights.get(t.label, t.factor) for t in written.terms if t.is_number})
+        self.parameters = {n: as_scalar(parameters[n], "parameter", n) for n in self.program.parameters}
+        self.objects, self.rest = eqx.partition(self.program.objects, eqx.is_array)
+
+    def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+        """The weighted value of every term, averaged over `batch`.
+
+        Args:
+            states: The trajectories of the model.
+            trial_specs: The trials.
+            model: The model, for a loss that reads it.
+            step: The training iteration, for a loss that needs it.
+
+        Returns:
+            A `LossDict` in the order of the terms.
+
+        Raises:
+            LossDataError: For arrays that are missing or do not fit.
+            LossValueError: If the loss needs `step` and is not given it.
+        """
+        program = self.program
+        step = self._step(step)
+        try:
+            arrays = program.pick(states, trial_specs, model)
+            if program.objects:
+                given = (states, trial_specs, model)
+                objects = eqx.combine(self.objects, self.rest)
+                out = program.run_with_objects(self.numbers, self.parameters, step, arrays, objects, given)
+            else:
+                out = program.run(self.numbers, self.parameters, step, arrays)
+        except LossError as failure:
+            raise program.blamed(failure).with_traceback(None) from None
+        except TypeError:
+            program.check(arrays)
+            raise
+        values, raw, weights, total = out
+        return LossDict.of(dict(zip(program.terms, values, strict=True)), raw, weights, total)
+
+    def per_trial(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+        """The same before the mean over `batch`: each value has the axes (batch,), `raw` is without weights."""
+        program = self.program
+        arrays, given = program.pick(states, trial_specs, model), (states, trial_specs, model)
+        objects = bound_terms(eqx.combine(self.objects, self.rest), given)
+        step = self._step(step)
+        raw = program.per_trial(self.parameters, step, arrays, objects)
+        weights = program.weights(self.numbers, self.parameters, step)
+        return LossDict(raw, dict(zip(raw, weights, strict=True)))
+
+    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+        """The total of each trial."""
+        return self.per_trial(states, trial_specs, model).total
+
+    def _step(self, step: Any) -> Any:
+        if not self.program.uses_step:
+            return None
+        if step is None:
+            raise error("no-step")
+        return step if isinstance(step, int | jax.Array) else as_scalar(step, "value", "step")
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the terms, in order."""
+        return tuple(self.program.terms)
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """The weights that are numbers, by label; those made of parameters or `step` are in `terms`."""
+        return dict(zip(self.program.numbers, self.numbers, strict=True))
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The normal form, with the weights as they are now."""
+        known = isinstance(self.numbers, jax.Array) and not isinstance(self.numbers, jax.core.Tracer)
+        now = dict(zip(self.program.numbers, np.asarray(self.numbers), strict=True)) if known else {}
+        return tuple(
+            replace(term, factor=held_number(now[term.label], term.factor)) if term.label in now else term
+            for term in self.written.terms
+        )
+
+    @property
+    def expr(self) -> Expr:
+        """The weighted sum of the terms as a tree."""
+        return written(self.terms)
+
+    @property
+    def digest(self) -> str:
+        """A hash of the objective: terms with their definitions unfolded, weights, parameters.
+
+        The same on every machine and in every process.
+        """
+        rows = [f"{t.label} {exact.expression(t.factor)} {t.expr.content.hex()}" for t in self.terms]
+        rows += [f"{name} {exact_number(value)}" for name, value in sorted(self.parameters.items())]
+        return sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+    def with_weights(self, weights: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
+        """The loss with some weights changed; nothing is traced or compiled again.
+
+        Args:
+            weights: New weights by label, for labels such as `final(velocity)`.
+            more: New weights by label.
+
+        Raises:
+            LossNameError: For a label that is not there, or whose weight is made of parameters.
+            LossValueError: For a weight that is not a finite real number.
+        """
+        new = {**(weights or {}), **more}
+        for label in new:
+            if label not in self.program.terms:
+                advice = did_you_mean(str(label), self.labels, f"its terms are {listed(self.labels)}")
+                raise error("unknown-label", name=str(label), advice=advice)
+            if label not in self.program.numbers:
+                raise self._made_of_parameters(label)
+        numbers = self.numbers
+        for label, value in new.items():
+            numbers = numbers.at[self.program.numbers.index(label)].set(as_scalar(value, "weight", label))
+        return eqx.tree_at(lambda loss: loss.numbers, self, numbers)
+
+    def _made_of_parameters(self, label: str) -> LossError:
+        term = next(term for term in self.written.terms if term.label == label)
+        weight = exact.expression(term.factor)
+        names = [name for name in each_name([weight]) if name in self.parameters] or ["..."]
+        return error("weight-of-parameters", label=label, weight=str(weight), parameters="=..., ".join(names) + "=...")
+
+    def with_parameters(self, parameters: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
+        """The loss with some parameters changed; nothing is traced or compiled again.
+
+        Raises:
+            LossNameError: For a parameter that the loss does not have.
+            LossValueError: For a value that is not a finite real number.
+        """
+        new = {**(parameters or {}), **more}
+        for name in new:
+            if name not in self.parameters:
+                there = f"its parameters are {listed(self.parameters)}" if self.parameters else "it has none"
+                raise error(
+                    "unknown-parameter",
+                    name=str(name),
+                    advice=did_you_mean(str(name), self.parameters, there),
+                )
+        changed = {name: as_scalar(value, "parameter", name) for name, value in new.items()}
+        return eqx.tree_at(lambda loss: loss.parameters, self, {**self.parameters, **changed})
+
+    def without(self, *labels: str) -> "CompositeLoss":
+        """The loss without some of its terms.
+
+        Raises:
+            LossNameError: For a label that is not there, or if none would be left.
+        """
+        for label in labels:
+            if label not in self.program.terms:
+                advice = did_you_mean(label, self.labels, f"its terms are {listed(self.labels)}")
+                raise error("unknown-label", name=label, advice=advice)
+        return _assemble([row for row in _rows(self, 1) if row[0].label not in labels], [self])
+
+    def python(self) -> str:
+        """The Python/JAX source that runs."""
+        return "".join(f"# {line}\n" for line in str(self).splitlines()) + self.program.source
+
+    def __str__(self) -> str:
+        """The text: definitions, then the weighted terms; compiled again it is the same loss."""
+        rows = [f"{n.name} = {n.meaning.expr!s}" for n in self.written.local if isinstance(n.meaning, Defined)]
+        return "\n".join([*rows, str(self.expr)])
+
+    def __repr__(self) -> str:
+        return f"compile({str(self)!r})"
+
+
+def composite(loss: AbstractLoss) -> CompositeLoss:
+    """A loss as a weighted sum of terms; a term alone has the weight 1."""
+    if isinstance(loss, CompositeLoss):
+        return loss
+    name = Name(name=loss.label, meaning=Object(loss.label, loss))
+    return CompositeLoss(Written((Term(loss.label, Fraction(1), name),)), {}, {})
+
+
+_Row = tuple[Term, Any]
+
+
+def _rows(loss: CompositeLoss, scale: Any) -> list[_Row]:
+    """The terms of a scaled loss, each with its weight as an array where that is not known as a number."""
+    number = _scale(scale)
+    rows: list[_Row] = []
+    weights = loss.weights if number is None or isinstance(loss.numbers, jax.core.Tracer) else {}
+    for term in loss.terms:
+        factor = term.factor if number is None else exact.multiply(term.factor, number, term.span)
+        if number is None and not term.is_number:
+            raise error("traced-scale", label=term.label)
+        leaf = weights.get(term.label)
+        by = scale if number is None else float(number)
+        rows.append((replace(term, factor=factor), None if leaf is None else leaf * by))
+    return rows
+
+
+def _join(pieces: list[tuple[CompositeLoss, Any]]) -> CompositeLoss:
+    return _assemble([row for loss, scale in pieces for row in _rows(loss, scale)], [loss for loss, _ in pieces])
+
+
+def _override(mine: CompositeLoss, other: CompositeLoss) -> CompositeLoss:
+    rows = {row[0].label: row for row in [*_rows(mine, 1), *_rows(other, 1)]}
+    return _assemble(list(rows.values()), [mine, other])
+
+
+def _assemble(rows: list[_Row], losses: list[CompositeLoss]) -> CompositeLoss:
+    """A loss from the rows of others, equal ones merged; names and parameters must mean the same in all."""
+    if not rows:
+        raise error("no-terms")
+    terms = merge([term for term, _ in rows])
+    traced: dict[str, Any] = {term.label: 0.0 for term, leaf in rows if leaf is not None}
+    for term, leaf in rows:
+        if term.label in traced:
+            traced[term.label] += float(term.factor) if leaf is None else leaf
+    local: dict[str, Name] = {}
+    values: dict[str, Any] = {}
+    for loss in losses:
+        for name in loss.written.local:
+            if local.setdefault(name.name, name) != name:
+                raise error("two-meanings", name=name.name)
+        for parameter, value in loss.parameters.items():
+            known = values.setdefault(parameter, value)
+            if known is not value and not _same(known, value):
+                raise error("two-values", name=parameter, first=f"{known:g}", second=f"{value:g}")
+    return CompositeLoss(Written(terms, tuple(local.values())), traced, values)
+
+
+def _scale(value: Any) -> Fraction | None:
+    """What a loss is multiplied by: its exact value, or None for a traced scalar."""
+    if isinstance(value, jax.core.Tracer) and value.shape == ():
+        return None
+    number = None if isinstance(value, str) else exact_number(value)
+    if number is None:
+        raise error("scale", got="a loss" if isinstance(value, AbstractLoss) else described_number(value))
+    return number
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and value == 0
+
+
+def _same(first: Any, second: Any) -> bool:
+    tracers = isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer)
+    return not tracers and bool(first == second)

@@ -1,0 +1,306 @@
+"""Tree to weighted terms: sums split, weights collected exactly, bodies rewritten by a table of rules."""
+
+import operator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from lossdsl import weights
+from lossdsl.axes import BATCH, TIME
+from lossdsl.bind import Defined
+from lossdsl.errors import Span, error
+from lossdsl.expr import MAX_DEPTH, Call, Expr, Label, Name, Number, call
+from lossdsl.parse import parse
+from lossdsl.weights import Exact
+
+_ONE = Fraction(1)
+_MAX_UNFOLDED = 10_000
+
+
+@dataclass(frozen=True)
+class Term:
+    """One row of a loss: `weight * expr`.
+
+    Attributes:
+        label: Its key in the `LossDict`.
+        factor: Its weight: an exact number, or a SymPy expression of parameters and `step`.
+        expr: Its body, bound; still to be summed over `time` and averaged over `batch`.
+    """
+
+    label: str
+    factor: Exact
+    expr: Expr
+    span: Span | None = field(default=None, compare=False)
+
+    @property
+    def weight(self) -> Any:
+        """The weight as an exact SymPy expression."""
+        return weights.sympy_weight(self.factor)
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the weight is a number, and so can be changed by `with_weights`."""
+        return isinstance(self.factor, Fraction)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A weighted part of a sum, on its way to become a term."""
+
+    factor: Exact
+    body: Expr
+    label: str = ""
+
+    def scaled(self, by: Exact, span: Span | None) -> "_Part":
+        return _Part(weights.multiply(self.factor, by, span), self.body, self.label)
+
+
+def normal_form(expr: Expr) -> tuple[Term, ...]:
+    """The weighted terms of a bound loss, in the order written.
+
+    Sums split, at the top and through linear operators; what is a number or made of parameters and `step` is
+    collected in the weight; equal bodies become one term. A term of weight 0 stays.
+
+    Raises:
+        LossNameError: For two different bodies with one label.
+        LossAxesError: For a term without any quantity, or with an axis left over.
+        LossValueError: For a weight that is not finite.
+    """
+    parts = [_term_body(part) for part in _split(expr)]
+    return merge([Term(part.label, part.factor, part.body, part.body.span) for part in parts])
+
+
+def merge(terms: list[Term]) -> tuple[Term, ...]:
+    """Terms of one label and one body become one, with the summed weight.
+
+    Raises:
+        LossNameError: For two different bodies with one label.
+    """
+    rows: dict[str, list[Term]] = {}
+    for term in terms:
+        row = rows.setdefault(term.label, [])
+        if row and row[0].expr != term.expr:
+            first, second = str(row[0].expr), str(term.expr)
+            raise error("same-label", term.span, label=term.label, first=first, second=second)
+        row.append(term)
+    return tuple(row[0] if len(row) == 1 else _summed(row) for row in rows.values())
+
+
+def _summed(row: list[Term]) -> Term:
+    return replace(row[0], factor=weights.add([term.factor for term in row], row[0].span))
+
+
+def written(terms: tuple[Term, ...]) -> Expr:
+    """The expression that a normal form stands for; its own normal form is the same."""
+    addends = [_weighted(term) for term in terms]
+    return addends[0] if len(addends) == 1 else call("+", *addends)
+
+
+def _weighted(term: Term) -> Expr:
+    body, factor = term.expr, term.factor
+    negative = isinstance(factor, Fraction) and factor < 0
+    size = -factor if negative else factor
+    scaled = body if size == 1 else call("*", weights.expression(size), body)
+    named = scaled if term.label == str(body) else Label((scaled,), name=term.label)
+    return call("neg", named) if negative else named
+
+
+def _split(node: Expr) -> list[_Part]:
+    """The weighted parts whose sum is the expression."""
+    if node.constant:
+        return [_Part(_ONE, node)]
+    if isinstance(node, Label):
+        return [replace(_whole(node.args[0]), label=node.name)]
+    if not isinstance(node, Call):
+        return [_Part(_ONE, node)]
+    match node.op.name:
+        case "+" if not any(arg.constant for arg in node.args):
+            return [part for arg in node.args for part in _split(arg)]
+        case "neg":
+            return [part.scaled(-_ONE, node.span) for part in _split(node.args[0])]
+        case "*" | "/":
+            return _split_product(node)
+    return _split_linear(node) if node.op.linear else [_Part(_ONE, rewrite(node))]
+
+
+def _whole(node: Expr) -> _Part:
+    """The expression as one part, its scale outside and its sum unsplit."""
+    if isinstance(node, Call) and node.op.name == "+":
+        return _Part(_ONE, rewrite(node))
+    if isinstance(node, Call) and node.op.name == "neg":
+        return _whole(node.args[0]).scaled(-_ONE, node.span)
+    if isinstance(node, Call) and node.op.name in ("*", "/") and not node.constant:
+        scale, rest = _scale(node)
+        if rest is not node:
+            return _whole(rest).scaled(scale, node.span)
+    parts = _split(node)
+    return parts[0] if len(parts) == 1 else _Part(_ONE, rewrite(node))
+
+
+def _scale(node: Call) -> tuple[Exact, Expr]:
+    """A product or quotient as an exact number and what it multiplies."""
+    left, right = node.args
+    if right.constant:
+        by = weight_of(right)
+        return by if node.op.name == "*" else weights.power(by, -_ONE, node.span), left
+    if left.constant and node.op.name == "*":
+        return weight_of(left), right
+    return _ONE, node
+
+
+def _split_product(node: Call) -> list[_Part]:
+    scale, rest = _scale(node)
+    if rest is not node:
+        return [part.scaled(scale, node.span) for part in _split(rest)]
+    left, right = node.args
+    if left.constant:
+        body = rewrite(node.func(Number(value=_ONE), right))
+        return [_Part(weight_of(left), body)]
+    outer = _whole(left)
+    inner = _whole(right) if node.op.name == "*" else _Part(_ONE, right)
+    body = rewrite(node.func(outer.body, inner.body))
+    return [_Part(weights.multiply(outer.factor, inner.factor, node.span), body)]
+
+
+def _split_linear(node: Call) -> list[_Part]:
+    """A linear operator of a sum is the sum of it, where every addend has all the axes of the sum."""
+    operand, *others = node.args
+    parts = _split(operand)
+    if any(set(part.body.axes or ()) != set(operand.axes or ()) for part in parts):
+        parts = [_whole(operand)]
+    return [_Part(part.factor, rewrite(node.func(part.body, *others)), part.label) for part in parts]
+
+
+def _term_body(part: _Part) -> _Part:
+    """The part with its label; refuses a body that is not the body of a term."""
+    body = part.body
+    if body.constant:
+        raise error("no-quantity", body.span, found=str(body))
+    if (inner := next((inner for inner in body.walk() if isinstance(inner, Label)), None)) is not None:
+        raise error("label-inside", inner.span, operator=str(_unlabelled(body)), name=inner.name)
+    even = _even(body)
+    if even.axes is None:
+        raise error("tree", body.span, operand=str(body))
+    for axis in even.axes:
+        if axis not in (TIME, BATCH):
+            raise error("axis-left", body.span, axis=axis, body=str(body))
+    return _Part(part.factor, even, part.label or str(body))
+
+
+def _unlabelled(node: Expr) -> Expr:
+    if isinstance(node, Label):
+        return _unlabelled(node.args[0])
+    return node.func(*[_unlabelled(arg) for arg in node.args]) if node.args else node
+
+
+def _even(node: Expr, depth: int = 0) -> Expr:
+    """The body of a term, where in a sum either all addends have `time` or none: those that have it are summed first.
+
+    So a label or a definition never changes the total: aligned to `time`, the others would count once per step.
+    """
+    if depth > MAX_DEPTH:
+        raise error("too-deep", node.span, limit=MAX_DEPTH)
+    if isinstance(node, Name) and isinstance(node.meaning, Defined) and not node.constant:
+        inner = _even(node.meaning.expr, depth + 1)
+        return node if inner is node.meaning.expr else inner
+    if not isinstance(node, Call) or node.constant:
+        return node
+    if node.op.name not in ("+", "neg") and not (node.op.name in ("*", "/") and _scale(node)[1] is not node):
+        return node
+    args = [_even(arg, depth + 1) for arg in node.args]
+    timed = [TIME in (arg.axes or ()) for arg in args]
+    if node.op.name == "+" and len({has for has, arg in zip(timed, args, strict=True) if not arg.constant}) > 1:
+        args = [call("sum", arg, span=arg.span) if has else arg for has, arg in zip(timed, args, strict=True)]
+    return node if all(a is b for a, b in zip(args, node.args, strict=True)) else node.func(*args)
+
+
+def weight_of(node: Expr) -> Exact:
+    """The exact value of an expression made of numbers, parameters and `step`."""
+    match node:
+        case Number():
+            return node.value
+        case Name(meaning=Defined() as defined):
+            if defined.size > _MAX_UNFOLDED:
+                raise error("too-large", node.span, found=node.name)
+            return weight_of(defined.expr)
+        case Name():
+            return weights.symbol(node)
+        case Call():
+            return _weight_of_call(node, [weight_of(arg) for arg in node.args])
+    raise AssertionError(f"please report: no weight for {type(node)}")
+
+
+def _weight_of_call(node: Call, values: list[Exact]) -> Exact:
+    match node.op.name:
+        case "+":
+            return weights.add(values, node.span)
+        case "neg":
+            return weights.multiply(-_ONE, values[0], node.span)
+        case "*":
+            return weights.multiply(values[0], values[1], node.span)
+        case "/":
+            return weights.multiply(values[0], weights.power(values[1], -_ONE, node.span), node.span)
+        case "**":
+            return weights.power(values[0], values[1], node.span)
+    return weights.function(node, values)
+
+
+# A rule is a row: left, right; x stands for any expression. Value and gradient are the same, NaN and inf included,
+# wherever neither overflows: norm(x)**2 overflows where sqnorm(x) does, its gradient a little earlier.
+RULES = (
+    ("norm(x)**2", "sqnorm(x)"),  # the gradient at 0 is 0 in both
+    ("square(norm(x))", "sqnorm(x)"),  # likewise
+    ("sqnorm(-x)", "sqnorm(x)"),
+    ("norm(-x)", "norm(x)"),
+    ("abs(-x)", "abs(x)"),  # the gradient at 0 is 0 in both
+    ("--x", "x"),
+)
+
+
+@lru_cache(maxsize=1)
+def _rules() -> dict[str, list[tuple[Expr, Expr]]]:
+    """The rules by the operator that they begin with."""
+    found: dict[str, list[tuple[Expr, Expr]]] = {}
+    for left, right in RULES:
+        pattern = parse(left)
+        assert isinstance(pattern, Call)
+        found.setdefault(pattern.op.name, []).append((pattern, parse(right)))
+    return found
+
+
+def rewrite(node: Expr) -> Expr:
+    """The expression with the rules applied, from the leaves up."""
+    if not isinstance(node, Call) or node.constant:
+        return node
+    args = [rewrite(arg) for arg in node.args]
+    result: Expr = node if all(map(operator.is_, args, node.args)) else node.func(*args)
+    for left, right in _rules().get(node.op.name, ()):
+        if (bound := _match(left, result)) is not None:
+            result = replace(_build(right, *bound), span=node.span)
+    return result
+
+
+def _match(pattern: Expr, node: Expr) -> tuple[Expr, Any] | None:
+    """What x stands for, and the axis of the operator that takes one; None where the pattern does not fit."""
+    if isinstance(pattern, Name):
+        return node, None
+    if not isinstance(pattern, Call) or not isinstance(node, Call) or pattern.op is not node.op:
+        return None
+    found = None
+    for part, arg in zip(pattern.args, node.args, strict=True):
+        if isinstance(part, Number):
+            if part != arg:
+                return None
+            continue
+        found = _match(part, arg)
+        if found is None:
+            return None
+    return found and (found[0], node.static if node.op.axis else found[1])
+
+
+def _build(pattern: Expr, x: Expr, axis: Any) -> Expr:
+    if isinstance(pattern, Name):
+        return x
+    assert isinstance(pattern, Call)
+    return Call(tuple(_build(arg, x, axis) for arg in pattern.args), pattern.op, axis if pattern.op.axis else None)

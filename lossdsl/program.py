@@ -1,0 +1,167 @@
+"""Source to function: the compiled form of a loss, and its evaluation under `jit`."""
+
+import inspect
+import linecache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from hashlib import sha256
+from typing import Any
+from weakref import WeakValueDictionary
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lossdsl import data
+from lossdsl.axes import BATCH
+from lossdsl.bind import Object, each_name
+from lossdsl.emit import emit
+from lossdsl.errors import LossError, described, error
+from lossdsl.expr import Expr
+from lossdsl.normal import Term
+from lossdsl.ops import wide
+from lossdsl.vocabulary import STEP, Parameter, Quantity
+from lossdsl.weights import expression
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What of a loss is compiled; two of the same source are one, and share what XLA made of it.
+
+    Attributes:
+        source: The Python source.
+        terms: The labels with their bodies, in order.
+        numbers: The labels of the terms whose weight is a number, given with each call.
+        quantities: What it reads, in the order of the arrays.
+        parameters: The parameters that it uses, `step` left out.
+        objects: The Python objects that it was built with, by name; a loss holds those that it calls.
+        uses_step: Whether it needs `step`.
+    """
+
+    source: str
+    terms: Mapping[str, Expr]
+    numbers: tuple[str, ...]
+    quantities: Mapping[str, Quantity]
+    parameters: tuple[str, ...]
+    objects: Mapping[str, Any]
+    uses_step: bool
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Program) and self.source == other.source)
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+    @cached_property
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """The functions of the source; `linecache` lets a traceback show its lines."""
+        filename = f"<lossdsl {sha256(self.source.encode()).hexdigest()[:12]}>"
+        linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
+        found: dict[str, Any] = {}
+        # Our own source: what a user wrote stands in it as checked identifiers, in repr or in comments.
+        exec(compile(self.source, filename, "exec"), found)
+        return {name: found[name] for name in ("quantities", "per_trial", "weights")}
+
+    @cached_property
+    def pick(self) -> Callable[..., tuple[Any, ...]]:
+        """`(states, trial_specs, model)` to the arrays."""
+        return self.functions["quantities"]
+
+    def check(self, arrays: Sequence[Any]) -> None:
+        """Refuse arrays that are missing, of another rank, or of lengths that do not match."""
+        data.check(self.quantities, arrays, self.terms)
+
+    def blamed(self, failure: LossError) -> LossError:
+        """The failure with the term that it is about, where only a path is known."""
+        name = next(
+            (n for n, quantity in self.quantities.items() if quantity.path == failure.fields.get("name")),
+            None,
+        )
+        failure.term = failure.term or (name and data.term_with(self.terms, name))
+        return failure
+
+    def per_trial(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> dict[str, Array]:
+        """The terms before the mean over `batch`, without weights; data that does not fit is refused."""
+        self.check(arrays)
+        batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
+        called = {name: _called(name, term, batch) for name, term in dict(objects).items()}
+        return self.functions["per_trial"](arrays, parameters, _step(step), called)
+
+    def _batched(self, arrays: Sequence[Any]) -> list[tuple[Quantity, Any]]:
+        return [(q, a) for q, a in zip(self.quantities.values(), arrays, strict=True) if BATCH in q.dimensions]
+
+    def weights(self, numbers: Array, parameters: Any, step: Any) -> list[Array]:
+        """The weights of all terms, in order."""
+        made = self.functions["weights"](parameters, _step(step))
+        given = dict(zip(self.numbers, numbers, strict=True))
+        return [jnp.asarray(made[label]) if label in made else given[label] for label in self.terms]
+
+    def evaluate(self, numbers: Array, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> Any:
+        """Weighted values, and each in one array the values without weights and the weights, and the total."""
+        raw = [jnp.mean(wide(value)) for value in self.per_trial(parameters, step, arrays, objects).values()]
+        weights = self.weights(numbers, parameters, step)
+        values = [value * weight.astype(value.dtype) for value, weight in zip(raw, weights, strict=True)]
+        return values, jnp.stack(raw), jnp.stack(weights), sum(values[1:], start=values[0])
+
+    @cached_property
+    def run(self) -> Callable[..., Any]:
+        """`evaluate`, compiled."""
+        return jax.jit(self.evaluate)
+
+    @cached_property
+    def run_with_objects(self) -> Callable[..., Any]:
+        """`evaluate`, compiled, with Python terms: they see the whole PyTrees, which may hold anything."""
+
+        @eqx.filter_jit
+        def run(numbers: Any, parameters: Any, step: Any, arrays: Any, objects: Any, given: Any) -> Any:
+            return self.evaluate(numbers, parameters, step, arrays, bound_terms(objects, given))
+
+        return run
+
+
+def bound_terms(objects: Mapping[str, Any], given: tuple[Any, ...]) -> dict[str, Callable[[], Any]]:
+    """The `term` of each object on the states, the trials and, where it takes it, the model."""
+    return {name: partial(o.term, *given[: len(inspect.signature(o.term).parameters)]) for name, o in objects.items()}
+
+
+_PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()
+
+
+def build(terms: tuple[Term, ...]) -> Program:
+    """The program of a normal form."""
+    names = each_name([term.expr for term in terms])
+    scales = each_name([expression(term.factor) for term in terms if not term.is_number])
+    source = emit(terms, names)
+    meanings: dict[str, Any] = {name: node.meaning for name, node in {**scales, **names}.items()}
+    parameters = [name for name, meaning in meanings.items() if isinstance(meaning, Parameter)]
+    program = Program(
+        source,
+        terms={term.label: term.expr for term in terms},
+        numbers=tuple(term.label for term in terms if term.is_number),
+        quantities={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Quantity)},
+        parameters=tuple(name for name in parameters if name != STEP),
+        objects={n: node.meaning.object for n, node in names.items() if isinstance(node.meaning, Object)},
+        uses_step=STEP in parameters,
+    )
+    return program if program.objects else _PROGRAMS.setdefault(source, program)
+
+
+def _step(step: Any) -> Any:
+    return None if step is None else jnp.asarray(step, jnp.result_type(float))
+
+
+def _called(name: str, term: Callable[[], Any], batch: int | None) -> Callable[[], Array]:
+    """The term of a Python object, its result held against the axes that it must have."""
+
+    def call() -> Array:
+        value = term()
+        if not hasattr(value, "shape"):
+            raise error("term-shape", name=name, got=described(value))
+        if value.ndim > 1 or (value.ndim == 1 and batch is not None and value.shape[0] not in (1, batch)):
+            expected = f", for {batch} trials" if batch is not None else ""
+            raise error("term-shape", name=name, got=f"an array of shape {tuple(value.shape)}{expected}")
+        return jnp.atleast_1d(value)
+
+    return call

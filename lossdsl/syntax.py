@@ -1,0 +1,155 @@
+"""What is wrong with a text: its layout before the grammar sees it, and own wording for what the grammar refuses."""
+
+import re
+import unicodedata
+from typing import Any
+
+from lossdsl.errors import LossError, Span, error
+from lossdsl.expr import MAX_DEPTH
+from lossdsl.ops import OPS
+
+_BRACKETS = {")": "(", "]": "["}
+_PARTNERS = {"(": ")", "[": "]", ")": "(", "]": "["}
+_CHUNK = re.compile(r"#[^\n]*|[()\[\]]|\n|[^\s()\[\]#]+")
+_OPERATORS = "+-*/@=,;"
+# What to write for characters that look like ones of the language.
+_LOOKALIKES = {
+    "\N{MINUS SIGN}": "-",
+    "\N{EN DASH}": "-",
+    "\N{EM DASH}": "-",
+    "\N{MULTIPLICATION SIGN}": "*",
+    "\N{MIDDLE DOT}": "*",
+    "\N{ASTERISK OPERATOR}": "*",
+    "\N{DIVISION SIGN}": "/",
+    "\N{DIVISION SLASH}": "/",
+    "\N{SUPERSCRIPT TWO}": "**2",
+    "\N{SUPERSCRIPT THREE}": "**3",
+}
+
+
+def layout(text: str) -> str | None:
+    """The text of the same length, with `;` for each newline that ends a definition; None if nothing is there.
+
+    A newline ends one outside brackets, where neither the line so far nor the next line asks to go on.
+    """
+    opened: list[int] = []
+    ends: list[int] = []
+    last, newline = "", -1
+    for match in _CHUNK.finditer(text):
+        chunk, start = match.group(), match.start()
+        if chunk[0] == "#":
+            continue
+        if chunk == "\n":
+            newline = start if newline < 0 else newline
+            continue
+        goes_on = not last or last[-1] in _OPERATORS or last == "as" or chunk[0] in _OPERATORS or chunk == "as"
+        if newline >= 0 and not opened and not goes_on and chunk not in ")]":
+            ends.append(newline)
+        last, newline = chunk, -1
+        if chunk in "([":
+            opened.append(start)
+            if len(opened) > MAX_DEPTH:
+                raise error("too-deep", Span(text, start, start + 1), limit=MAX_DEPTH)
+        elif chunk in ")]":
+            _close(text, opened, start)
+    if opened:
+        bracket = text[opened[-1]]
+        span = Span(text, opened[-1], opened[-1] + 1)
+        raise error("never-closed", span, bracket=bracket, partner=_PARTNERS[bracket])
+    if not last:
+        return None
+    pieces, done = [], 0
+    for end in ends:
+        pieces += [text[done:end], ";"]
+        done = end + 1
+    return "".join([*pieces, text[done:]])
+
+
+def _close(text: str, opened: list[int], at: int) -> None:
+    bracket, span = text[at], Span(text, at, at + 1)
+    if not opened:
+        raise error("never-opened", span, bracket=bracket, partner=_PARTNERS[bracket])
+    start = opened.pop()
+    if text[start] != _BRACKETS[bracket]:
+        raise error("wrong-bracket", span, bracket=bracket, opened=text[start], partner=_PARTNERS[text[start]])
+
+
+def _bad_character(text: str, at: int) -> LossError:
+    character, span = text[at], Span(text, at, at + 1)
+    if character == "^":
+        return error("caret-power", span)
+    plain = _LOOKALIKES.get(character) or unicodedata.normalize("NFKC", character)
+    name = unicodedata.name(character, f"the character U+{ord(character):04X}")
+    shown = f"`{character}`" if character.isascii() and character.isprintable() else f"{name}"
+    if plain != character and plain.isascii() and plain.isprintable():
+        return error("unknown-character", span, character=f"{shown} `{character}`", advice=f"write `{plain}`")
+    advice = {
+        "'": "names stand without quotes",
+        '"': "names stand without quotes",
+        "%": "the language has + - * / ** and operators such as `final(...)`",
+        "&": "for a YAML anchor: put the text in quotes",
+        "|": "write `abs(x)` or `norm(x)`",
+        "<": "there are no comparisons; `relu(x - limit)` is positive above the limit",
+        ">": "there are no comparisons; `relu(x - limit)` is positive above the limit",
+        "$": "interpolation happens before the text gets here",
+    }.get(character, "take it away")
+    return error("unknown-character", span, character=shown, advice=advice)
+
+
+def refusal(text: str, laid_out: str, token: Any) -> LossError:
+    """Own wording for what LALR reports as a token and a set of expected ones."""
+    if token.type == "UNKNOWN":
+        return _bad_character(text, token.start_pos)
+    at = len(text) if token.type == "$END" else token.start_pos
+    last = _token_before(text, laid_out, at)
+    before = laid_out[last.start : last.end]
+    after_operand = re.search(r"[\w.)\]]$", before) is not None and before != "as"
+    if token.type == "$END":
+        return error("no-loss" if after_operand else "ends-early", Span(text, last.end, last.end + 1), last=before)
+    span = Span(text, at, token.end_pos)
+    if before == ";" and token.type in ("NAME", "NUMBER", "LPAR", "MINUS"):
+        return error("statement-before-loss", _statement(text, laid_out, last.start))
+    if after_operand and token.type in ("NAME", "NUMBER", "LPAR"):
+        return _missing_operator(last, span, token)
+    if after_operand or token.type in ("EQUAL", "AS", "COLON", "LSQB", "SEMICOLON"):
+        return error("misplaced", span, found=token.text, advice=_misplaced_advice(token.type))
+    return error("missing-operand", span, found=token.text)
+
+
+def _token_before(text: str, laid_out: str, at: int) -> Span:
+    """The last token before a place, comments passed over."""
+    start = max(0, at - 2000)
+    tail = re.sub(r"#[^\n]*", lambda comment: " " * len(comment.group()), laid_out[start:at])
+    *_, last = [re.match("", tail), *re.finditer(r"[\w.]+|\*\*|\S", tail)]
+    assert last is not None
+    return Span(text, start + last.start(), start + last.end())
+
+
+def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
+    if str(right) in OPS and str(left).replace(".", "").isidentifier():
+        advice = f"write `{left}@{right}` or `{right}({left})`"
+    elif token.type == "LPAR":
+        advice = f"write `{left}*(...)`"
+    elif str(left) in OPS:
+        advice = f"write `{left}({right})`"
+    elif str(left)[0].isdigit():
+        advice = f"write `{left}*{right}`"
+    else:
+        advice = f"write for example `{left} + {right}` or `{left}*{right}`"
+    return error("missing-operator", left.to(right), left=str(left), right=str(right), advice=advice)
+
+
+def _misplaced_advice(token_type: str) -> str:
+    return {
+        "EQUAL": "`name = ...` defines a name, on a line of its own before the loss",
+        "AS": "`as` follows a term: `2*position as goal`",
+        "COLON": "a slice stands in brackets: `x[10:50]`",
+        "COMMA": "a comma stands between the arguments of an operator; join terms with `+`",
+        "LSQB": "brackets follow a value: `velocity[-1]`",
+    }.get(token_type, "take it away")
+
+
+def _statement(text: str, laid_out: str, end: int) -> Span:
+    start = laid_out.rfind(";", 0, end) + 1
+    start += len(laid_out[start:end]) - len(laid_out[start:end].lstrip())
+    return Span(text, start, end)
