@@ -6,7 +6,7 @@ from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
-from lossdsl.axes import BATCH, Axes
+from lossdsl.axes import BATCH, TIME, Axes
 from lossdsl.errors import described, error
 from lossdsl.expr import MAX_DEPTH, Call, Expr, Label, Let, Name
 from lossdsl.parse import parse
@@ -18,7 +18,7 @@ class Defined:
     """What a defined name means: an expression, of the vocabulary or of the text itself.
 
     What is asked of it often is worked out once, so that no question descends a chain of definitions. `size` is
-    the number of nodes when all definitions in it are unfolded.
+    the number of nodes when all definitions in it are unfolded, `uneven` is what the function of that name says.
     """
 
     expr: Expr
@@ -28,6 +28,7 @@ class Defined:
     axes: Axes | None
     constant: bool
     size: int
+    uneven: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +86,12 @@ class _Binder:
 
     def loss(self, expr: Expr) -> Bound:
         if not isinstance(expr, Let):
-            return Bound(self.expr(expr))
+            return Bound(self.expr(expr, top=True))
         for name, value in zip(expr.names, expr.args, strict=False):
             self.check_local(name)
             self.pending[name.name] = value
         local = tuple(self.name(name) for name in expr.names)
-        return Bound(self.expr(expr.args[-1]), local)
+        return Bound(self.expr(expr.args[-1], top=True), local)
 
     def check_local(self, name: Name) -> None:
         if name.name in self.pending:
@@ -98,17 +99,19 @@ class _Binder:
         if name.name in self.vocabulary.names:
             raise error("hides-name", name.span, name=name.name)
 
-    def expr(self, node: Expr) -> Expr:
+    def expr(self, node: Expr, top: bool = False) -> Expr:
+        """The node with meanings, its axes checked; the terms of the loss, at the top, need not fit each other."""
         if isinstance(node, Name):
             return self.name(node)
         if not node.args:
             return node
         if self.level > MAX_DEPTH:
             raise error("too-deep", node.span, limit=MAX_DEPTH)
+        top = top and (isinstance(node, Label) or (isinstance(node, Call) and node.op.name in ("+", "neg", "*", "/")))
         self.level += 1
-        bound = node.func(*[self.expr(arg) for arg in node.args])
+        bound = node.func(*[self.expr(arg, top) for arg in node.args])
         self.level -= 1
-        if isinstance(bound, Call):
+        if isinstance(bound, Call) and not (top and _weighs(bound)):
             _ = bound.fit
         return bound
 
@@ -147,7 +150,23 @@ class _Binder:
         expr = self.expr(value)
         self.open.pop()
         size = sum(_size(part) for part in expr.walk())
-        return Defined(expr, local, latex, expr.content, expr.axes, expr.constant, size)
+        return Defined(expr, local, latex, expr.content, expr.axes, expr.constant, size, uneven(expr))
+
+
+def _weighs(node: Call) -> bool:
+    """Whether it is a sum, or something times a number."""
+    divisor = node.op.name == "/" and not node.args[1].constant
+    return not divisor and (node.op.name == "+" or sum(not arg.constant for arg in node.args) < 2)
+
+
+def uneven(node: Expr) -> bool:
+    """Whether it is a weighted sum, through its definitions too, in which some addends have `time` and some do not."""
+    if isinstance(node, Name):
+        return isinstance(node.meaning, Defined) and node.meaning.uneven
+    if not isinstance(node, Call) or node.op.name not in ("+", "neg", "*", "/") or not _weighs(node):
+        return False
+    parts = [arg for arg in node.args if not arg.constant]
+    return len({TIME in (part.axes or ()) for part in parts}) > 1 or any(uneven(part) for part in parts)
 
 
 def _size(node: Expr) -> int:

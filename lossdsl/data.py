@@ -1,6 +1,8 @@
 """The arrays that a loss is given: where they lie, what shapes they have, what is wrong with them."""
 
 import difflib
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,8 @@ def take(root: Any, path: str) -> Any:
         LossDataError: If it is not there; the hint offers the nearest paths that are.
     """
     value = root
+    if root is None:
+        raise error("no-root", name=path, root=path.split(".")[0])
     for part in path.split(".")[1:]:
         try:
             value = _step(value, part)
@@ -57,8 +61,6 @@ def _missing(root: Any, path: str) -> LossError:
         except (AttributeError, KeyError, IndexError):
             parent = ".".join(parts[:i])
             break
-    if root is None:
-        return error("no-root", name=path, root=parts[0])
     there = dict.fromkeys(found for found, _ in paths(root, parts[0]))
     same_end = [found for found in there if found.rsplit(".", 1)[-1] == parts[-1]]
     near = difflib.get_close_matches(path, there, n=3, cutoff=0.6) or same_end[:3]
@@ -197,23 +199,25 @@ def load_npz(path: Path) -> Trajectories:
     Raises:
         LossDataError: If the file cannot be read, or a key does not begin with a root.
     """
+    if not path.is_file():
+        raise error("no-file", path=str(path))
+    if not zipfile.is_zipfile(path):
+        raise error("bad-file", path=str(path), reason="it is not an .npz file")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError) as failure:
-        raise error("bad-file", path=str(path), reason=str(failure).splitlines()[0]) from None
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as failure:
+        raise error("bad-file", path=str(path), reason=str(failure).split("\n")[0]) from None
     tree: dict[str, Any] = {}
     for key, array in arrays.items():
-        root, *parts = key.split(".")
-        if root not in ROOTS:
-            raise error(
-                "bad-key",
-                path=str(path),
-                key=key,
-                advice=did_you_mean(root, ROOTS, f"begin it with {listed(ROOTS)}"),
-            )
-        here = tree.setdefault(root, {}) if parts else tree
-        for part in parts[:-1]:
-            here = here.setdefault(part, {})
-        here[parts[-1] if parts else root] = array
+        *parents, last = key.split(".")
+        if (parents or [last])[0] not in ROOTS:
+            advice = did_you_mean(key.split(".")[0], ROOTS, f"begin it with {listed(ROOTS)}")
+            raise error("bad-key", path=str(path), key=key, advice=advice)
+        here: Any = tree
+        for part in parents:
+            here = here.setdefault(part, {}) if isinstance(here, dict) else None
+        if not isinstance(here, dict) or last in here:
+            raise error("bad-key", path=str(path), key=key, advice="another key is a part of it; rename one")
+        here[last] = array
     return Trajectories(*(tree.get(root) for root in ROOTS))

@@ -147,6 +147,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "rank": (LossDataError, "`{name}` has the shape {shape}, its axes are {axes}", "`{path}` must have {rank} dimensions"),
     "not-one": (LossDataError, "axis {position} of `{name}` has the length {length}, the vocabulary says 1: its shape is {shape}", "`{path}` must have the axes {axes}"),
     "axis-length": (LossDataError, "`{axis}` has two lengths: `{first}` is {first_shape}, `{second}` is {second_shape}", "axes of one name have one length; only `time` may differ"),
+    "no-file": (LossDataError, "there is no file `{path}`", "give the path of a file, or the text of a loss"),
     "bad-file": (LossDataError, "`{path}` cannot be read: {reason}", "give an .npz file with keys such as `states.net.hidden`"),
     "bad-key": (LossDataError, "`{path}` has the key `{key}`", "{advice}"),
     "lengths-differ": (LossDataError, "`{left}` and `{right}` differ in the length of `{axis}`: {left_length} and {right_length}", "{shapes}"),

@@ -219,7 +219,7 @@ class CompositeLoss(AbstractLoss):
             else:
                 out = program.run(self.numbers, self.parameters, step, arrays)
         except LossError as failure:
-            raise program.blamed(failure).with_traceback(None) from None
+            raise failure.with_traceback(None) from None
         except TypeError:
             program.check(arrays)
             raise

@@ -8,7 +8,7 @@ from typing import Any
 
 from lossdsl import weights
 from lossdsl.axes import BATCH, TIME
-from lossdsl.bind import Defined
+from lossdsl.bind import Defined, uneven
 from lossdsl.errors import Span, error
 from lossdsl.expr import MAX_DEPTH, Call, Expr, Label, Name, Number, call
 from lossdsl.parse import parse
@@ -159,6 +159,8 @@ def _split_product(node: Call) -> list[_Part]:
         return [_Part(weight_of(left), body)]
     outer = _whole(left)
     inner = _whole(right) if node.op.name == "*" else _Part(_ONE, right)
+    if outer.label or inner.label:
+        return [_Part(_ONE, node)]
     body = rewrite(node.func(outer.body, inner.body))
     return [_Part(weights.multiply(outer.factor, inner.factor, node.span), body)]
 
@@ -195,24 +197,22 @@ def _unlabelled(node: Expr) -> Expr:
 
 
 def _even(node: Expr, depth: int = 0) -> Expr:
-    """The body of a term, where in a sum either all addends have `time` or none: those that have it are summed first.
+    """An uneven sum with the addends that have `time` summed over it.
 
     So a label or a definition never changes the total: aligned to `time`, the others would count once per step.
     """
+    if not uneven(node):
+        return node
     if depth > MAX_DEPTH:
         raise error("too-deep", node.span, limit=MAX_DEPTH)
-    if isinstance(node, Name) and isinstance(node.meaning, Defined) and not node.constant:
-        inner = _even(node.meaning.expr, depth + 1)
-        return node if inner is node.meaning.expr else inner
-    if not isinstance(node, Call) or node.constant:
-        return node
-    if node.op.name not in ("+", "neg") and not (node.op.name in ("*", "/") and _scale(node)[1] is not node):
-        return node
+    if isinstance(node, Name):
+        assert isinstance(node.meaning, Defined)
+        return _even(node.meaning.expr, depth + 1)
     args = [_even(arg, depth + 1) for arg in node.args]
     timed = [TIME in (arg.axes or ()) for arg in args]
-    if node.op.name == "+" and len({has for has, arg in zip(timed, args, strict=True) if not arg.constant}) > 1:
+    if len({has for has, arg in zip(timed, args, strict=True) if not arg.constant}) > 1:
         args = [call("sum", arg, span=arg.span) if has else arg for has, arg in zip(timed, args, strict=True)]
-    return node if all(a is b for a, b in zip(args, node.args, strict=True)) else node.func(*args)
+    return node.func(*args)
 
 
 def weight_of(node: Expr) -> Exact:

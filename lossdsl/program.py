@@ -65,22 +65,22 @@ class Program:
         return {name: found[name] for name in ("quantities", "per_trial", "weights")}
 
     @cached_property
-    def pick(self) -> Callable[..., tuple[Any, ...]]:
-        """`(states, trial_specs, model)` to the arrays."""
+    def _quantities(self) -> Callable[..., tuple[Any, ...]]:
         return self.functions["quantities"]
+
+    def pick(self, states: Any, trial_specs: Any, model: Any) -> tuple[Any, ...]:
+        """The arrays that the loss reads; one that is not there is refused, with its term."""
+        try:
+            return self._quantities(states, trial_specs, model)
+        except LossError as failure:
+            path = failure.fields.get("name")
+            name = next((n for n, quantity in self.quantities.items() if quantity.path == path), "")
+            failure.term = data.term_with(self.terms, name)
+            raise
 
     def check(self, arrays: Sequence[Any]) -> None:
         """Refuse arrays that are missing, of another rank, or of lengths that do not match."""
         data.check(self.quantities, arrays, self.terms)
-
-    def blamed(self, failure: LossError) -> LossError:
-        """The failure with the term that it is about, where only a path is known."""
-        name = next(
-            (n for n, quantity in self.quantities.items() if quantity.path == failure.fields.get("name")),
-            None,
-        )
-        failure.term = failure.term or (name and data.term_with(self.terms, name))
-        return failure
 
     def per_trial(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> dict[str, Array]:
         """The terms before the mean over `batch`, without weights; data that does not fit is refused."""

@@ -28,23 +28,24 @@ _LOOKALIKES = {
 
 
 def layout(text: str) -> str | None:
-    """The text of the same length, with `;` for each newline that ends a definition; None if nothing is there.
+    """The text of the same length, comments blank and `;` for each newline that ends a definition; None if empty.
 
     A newline ends one outside brackets, where neither the line so far nor the next line asks to go on.
     """
     opened: list[int] = []
-    ends: list[int] = []
+    blanks: list[tuple[int, int, str]] = []
     last, newline = "", -1
     for match in _CHUNK.finditer(text):
         chunk, start = match.group(), match.start()
         if chunk[0] == "#":
+            blanks.append((start, match.end(), " " * len(chunk)))
             continue
         if chunk == "\n":
             newline = start if newline < 0 else newline
             continue
         goes_on = not last or last[-1] in _OPERATORS or last == "as" or chunk[0] in _OPERATORS or chunk == "as"
         if newline >= 0 and not opened and not goes_on and chunk not in ")]":
-            ends.append(newline)
+            blanks.append((newline, newline + 1, ";"))
         last, newline = chunk, -1
         if chunk in "([":
             opened.append(start)
@@ -59,9 +60,9 @@ def layout(text: str) -> str | None:
     if not last:
         return None
     pieces, done = [], 0
-    for end in ends:
-        pieces += [text[done:end], ";"]
-        done = end + 1
+    for start, end, instead in sorted(blanks):
+        pieces += [text[done:start], instead]
+        done = end
     return "".join([*pieces, text[done:]])
 
 
@@ -109,6 +110,8 @@ def refusal(text: str, laid_out: str, token: Any) -> LossError:
     span = Span(text, at, token.end_pos)
     if before == ";" and token.type in ("NAME", "NUMBER", "LPAR", "MINUS"):
         return error("statement-before-loss", _statement(text, laid_out, last.start))
+    if before in (":", "[") and token.type == "NAME":
+        return error("not-whole", span, found=token.text)
     if after_operand and token.type in ("NAME", "NUMBER", "LPAR"):
         return _missing_operator(last, span, token)
     if after_operand or token.type in ("EQUAL", "AS", "COLON", "LSQB", "SEMICOLON"):
@@ -117,10 +120,9 @@ def refusal(text: str, laid_out: str, token: Any) -> LossError:
 
 
 def _token_before(text: str, laid_out: str, at: int) -> Span:
-    """The last token before a place, comments passed over."""
+    """The last token before a place."""
     start = max(0, at - 2000)
-    tail = re.sub(r"#[^\n]*", lambda comment: " " * len(comment.group()), laid_out[start:at])
-    *_, last = [re.match("", tail), *re.finditer(r"[\w.]+|\*\*|\S", tail)]
+    *_, last = [re.match("", ""), *re.finditer(r"[\w.]+|\*\*|\S", laid_out[start:at])]
     assert last is not None
     return Span(text, start + last.start(), start + last.end())
 

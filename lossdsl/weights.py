@@ -111,12 +111,14 @@ def expression(value: Exact) -> Expr:
 
 
 def _fraction(value: Fraction) -> Expr:
-    if value < 0:
-        return call("neg", _fraction(-value))
-    exact = decimal(value)
+    exact = decimal(abs(value))
     if exact is not None and len(exact) <= 25:
-        return Number(value=value)
-    return call("/", Number(value=Fraction(value.numerator)), Number(value=Fraction(value.denominator)))
+        return _signed(value)
+    return call("/", _signed(Fraction(value.numerator)), Number(value=Fraction(value.denominator)))
+
+
+def _signed(value: Fraction) -> Expr:
+    return call("neg", Number(value=-value)) if value < 0 else Number(value=value)
 
 
 def _addend(value: Any) -> Expr:

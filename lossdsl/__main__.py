@@ -1,0 +1,5 @@
+"""`python -m lossdsl`."""
+
+from lossdsl.cli import main
+
+main()

@@ -1,0 +1,420 @@
+"""Messages, verbatim: those of bad texts from a case file, those of bad data and bad weights here."""
+
+import copy
+import pickle
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lossdsl as ld
+from lossdsl.data import load_npz
+from lossdsl.errors import MESSAGES
+from tests import cases
+
+PARAMETERS = {"alpha": 1e-5}
+
+
+@cases.parametrize("errors.txt")
+def test_bad_text(case):
+    with pytest.raises(ld.LossError) as caught:
+        ld.compile(case.text, parameters=PARAMETERS)
+    assert str(caught.value) == case.expected
+    assert caught.value.code == case.title
+    assert type(caught.value) is MESSAGES[case.title][0]
+
+
+def test_error_has_its_parts():
+    with pytest.raises(ld.LossNameError) as caught:
+        ld.compile("1.0*positon")
+    failure = caught.value
+    assert (failure.code, str(failure.span), failure.term) == ("unknown-name", "positon", None)
+    assert failure.message == "there is no name `positon`"
+    assert failure.hint == "did you mean `position`?"
+    assert str(pickle.loads(pickle.dumps(failure))) == str(failure)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("(" * 100_000 + "position" + ")" * 100_000, "too-deep"),
+        ("-" * 100_000 + "position", "too-deep"),
+        ("position" + "[1:]" * 1_000, "too-deep"),
+        ("position" + "*2" * 1_000, "too-deep"),
+        ("x" * 2**20, "too-long"),
+        ("position + " * 2**17, "too-long"),
+        ("9**9**9*position", "too-large"),
+        ("position + 9**9**9", "too-large"),
+        ("big = 9**9**9\nposition + big", "too-large"),
+        ("1e-100000000*position", "number-range"),
+        ("1e999*position", "number-range"),
+        ("9" * 5_000 + "*position", "number-range"),
+        ("2**(1/99999)*position", "too-large"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_hostile_text_is_refused_at_once(text, code):
+    ld.compile("position")  # the parser is built
+    start = time.perf_counter()
+    with pytest.raises(ld.LossError) as caught:
+        ld.compile(text)
+    assert caught.value.code == code
+    assert time.perf_counter() - start < 5  # the alternative is for ever
+    assert len(str(caught.value)) < 1_000
+    assert str(caught.value).count("\n") == 3  # message, line, caret, hint
+
+
+def test_definitions_that_unfold_to_a_huge_weight_are_refused():
+    lines = ["d0 = exp(alpha) + sin(alpha)"]
+    lines += [f"d{i} = exp(d{i - 1}) + sin(d{i - 1})" for i in range(1, 60)]
+    with pytest.raises(ld.LossValueError, match="too large"):
+        ld.compile("\n".join([*lines, "d59*position"]), parameters=PARAMETERS)
+
+
+def test_long_chains_of_definitions_are_read():
+    lines = ["d0 = position"] + [f"d{i} = d{i - 1} + velocity" for i in range(1, 3_000)]
+    loss = ld.compile("\n".join([*lines, "d2999"]))
+    assert loss.labels == ("d2999",)
+    assert len(loss.digest) == 16
+
+
+def test_nothing_is_executed(tmp_path):
+    target = tmp_path / "executed"
+    for text in (
+        f"__import__('os').system('touch {target}')",
+        f"position + open('{target}', 'w')",
+        "(lambda: position)()",
+        "effector.__class__.__bases__",
+        f"label = 1 # \n position as x\n__import__('os').mkdir('{target}')",
+    ):
+        with pytest.raises(ld.LossError):
+            ld.compile(text)
+    assert not target.exists()
+
+
+# Data.
+
+
+@pytest.fixture(scope="module")
+def reach():
+    return load_npz(Path("examples/reach.npz"))
+
+
+def changed(tree, path, value):
+    """The nested dicts with one leaf replaced, or removed where the value is `...`."""
+    tree = copy.deepcopy(tree)
+    *parents, last = path.split(".")
+    here = tree
+    for part in parents:
+        here = here[part]
+    if value is ...:
+        del here[last]
+    else:
+        here[last] = value
+    return tree
+
+
+LOSS = "position + 1e-5*nn_hidden + final(velocity)"
+
+DATA = [
+    (
+        LOSS,
+        "mechanics.effector.pos",
+        ...,
+        "`states.mechanics.effector.pos` is not there: `states.mechanics.effector` has no `pos`, "
+        "in the term `position`\n"
+        "the nearest there are: `states.mechanics.effector.force`, `states.mechanics.effector.vel`",
+    ),
+    (
+        LOSS,
+        "mechanics",
+        ...,
+        "`states.mechanics.effector.pos` is not there: `states` has no `mechanics`, in the term `position`\n"
+        "there are: `states.net.hidden`, `states.net.output`",
+    ),
+    (
+        LOSS,
+        "net.hidden",
+        None,
+        "`net.hidden` is None, not an array of real numbers, in the term `nn_hidden`\n"
+        "`states.net.hidden` must hold an array with the axes (batch, time, hidden)",
+    ),
+    (
+        LOSS,
+        "net.hidden",
+        "abc",
+        "`net.hidden` is a str, not an array of real numbers, in the term `nn_hidden`\n"
+        "`states.net.hidden` must hold an array with the axes (batch, time, hidden)",
+    ),
+    (
+        LOSS,
+        "net.hidden",
+        np.zeros((7, 100, 50), complex),
+        "`net.hidden` is an array of complex64, not an array of real numbers, in the term `nn_hidden`\n"
+        "`states.net.hidden` must hold an array with the axes (batch, time, hidden)",
+    ),
+    (
+        LOSS,
+        "net.hidden",
+        np.zeros((7, 100)),
+        "`net.hidden` has the shape (7, 100), its axes are (batch, time, hidden), in the term `nn_hidden`\n"
+        "`states.net.hidden` must have 3 dimensions",
+    ),
+    (
+        LOSS,
+        "mechanics.effector.pos",
+        np.zeros((7, 99, 2)),
+        "`effector.pos[1:]` and `target.pos` differ in the length of `time`: 98 and 99, in the term `position`\n"
+        "    sqnorm(effector.pos[1:] - target.pos)\n"
+        "           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+        "`effector.pos` is (7, 99, 2), `target.pos` is (7, 99, 2)",
+    ),
+    (
+        LOSS,
+        "net.hidden",
+        np.zeros((8, 100, 50)),
+        "`batch` has two lengths: `effector.pos` is (7, 100, 2), `net.hidden` is (8, 100, 50), "
+        "in the term `nn_hidden`\n"
+        "axes of one name have one length; only `time` may differ",
+    ),
+    (
+        "nn_hidden[200]",
+        None,
+        None,
+        "`nn_hidden` has only 100 steps in `time`, in the term `nn_hidden[200]`\n"
+        "    nn_hidden[200]\n"
+        "    ^^^^^^^^^\n"
+        "`nn_hidden[200]` lies outside; its index runs from -100 to 99",
+    ),
+    (
+        "nn_hidden[200:]",
+        None,
+        None,
+        "`nn_hidden[200:]` is empty: `nn_hidden` has 100 steps in `time`, in the term `nn_hidden[200:]`\n"
+        "    nn_hidden[200:]\n"
+        "    ^^^^^^^^^\n"
+        "choose a window that lies within them",
+    ),
+    (
+        "sqnorm(model)",
+        None,
+        None,
+        "`model` is not there: `model` is None, in the term `sqnorm(model)`\n"
+        "give `model`, as in `loss(states, trial_specs, model=model)`",
+    ),
+    (
+        "step*position",
+        None,
+        None,
+        "the loss needs the training iteration `step`\ncall it as `loss(states, trial_specs, step=i)`",
+    ),
+]
+
+
+def call(loss, states, trial_specs):
+    return loss(states, trial_specs)
+
+
+def per_trial(loss, states, trial_specs):
+    return loss.per_trial(states, trial_specs)
+
+
+def jitted(loss, states, trial_specs):
+    arrays = jax.tree.map(lambda leaf: leaf if hasattr(leaf, "shape") else None, states)
+    return jax.jit(lambda s: loss(s, trial_specs))(arrays)
+
+
+@pytest.mark.parametrize("how", [call, per_trial])
+@pytest.mark.parametrize(("text", "path", "value", "expected"), DATA)
+def test_bad_data(reach, how, text, path, value, expected):
+    states = reach.states if path is None else changed(reach.states, path, value)
+    with pytest.raises(ld.LossError) as caught:
+        how(ld.compile(text), states, reach.trial_specs)
+    assert str(caught.value).replace("complex128", "complex64") == expected
+
+
+def test_bad_data_under_jit(reach):
+    states = changed(reach.states, "mechanics.effector.pos", np.zeros((7, 99, 2)))
+    with pytest.raises(ld.LossDataError, match="differ in the length of `time`: 98 and 99"):
+        jitted(ld.compile(LOSS), states, reach.trial_specs)
+
+
+def test_a_good_shape_after_a_bad_one_and_the_other_way_round(reach):
+    loss = ld.compile(LOSS)
+    loss(reach.states, reach.trial_specs)
+    states = changed(reach.states, "mechanics.effector.pos", np.zeros((7, 99, 2)))
+    for _ in range(2):
+        with pytest.raises(ld.LossDataError):
+            loss(states, reach.trial_specs)
+    assert np.isfinite(loss(reach.states, reach.trial_specs).total)
+
+
+def test_missing_trial_specs(reach):
+    with pytest.raises(ld.LossDataError) as caught:
+        ld.compile(LOSS)(reach.states, None)
+    assert str(caught.value) == (
+        "`trial_specs.target.pos` is not there: `trial_specs` is None, in the term `position`\n"
+        "give `trial_specs`, as in `loss(states, trial_specs, model=model)`"
+    )
+
+
+def test_axis_of_size_one(reach):
+    hold = {**reach.trial_specs, "inputs": {"hold": np.zeros((7, 99, 2))}}
+    with pytest.raises(ld.LossDataError) as caught:
+        ld.compile("effector_fixation")(reach.states, hold)
+    assert str(caught.value) == (
+        "axis 2 of `inputs.hold` has the length 2, the vocabulary says 1: its shape is (7, 99, 2), "
+        "in the term `effector_fixation`\n`trial_specs.inputs.hold` must have the axes (batch, time, 1)"
+    )
+
+
+def test_no_jax_frames_in_the_traceback(reach):
+    states = changed(reach.states, "net.hidden", np.zeros((7, 100)))
+    with pytest.raises(ld.LossDataError) as caught:
+        ld.compile(LOSS)(states, reach.trial_specs)
+    assert not any("jax" in str(entry.path) for entry in caught.traceback)
+    assert caught.value.__cause__ is None
+
+
+# Weights and parameters.
+
+
+@pytest.mark.parametrize(
+    ("value", "got"),
+    [
+        (float("nan"), "`nan`"),
+        (float("inf"), "`inf`"),
+        ("abc", "`abc`"),
+        (None, "None"),
+        (True, "`True`"),
+        ([1, 2], "a list"),
+        (np.ones(3), "an array of shape (3,)"),
+        (1j, "`1j`"),
+        (jnp.complex64(1j), "an ArrayImpl"),
+        (1e-50, "1e-50, which float32 cannot hold"),
+        (1e40, "1e+40, which float32 cannot hold"),
+    ],
+)
+def test_bad_weight(value, got):
+    loss = ld.compile("alpha*position + velocity", parameters=PARAMETERS)
+    for kind, name, change in (("weight", "velocity", loss.with_weights), ("parameter", "alpha", loss.with_parameters)):
+        with pytest.raises(ld.LossValueError) as caught:
+            change({name: value})
+        assert str(caught.value) == f"the {kind} of `{name}` is {got}\ngive a finite real number"
+
+
+def test_weights_in_the_text_that_float32_cannot_hold():
+    with pytest.raises(ld.LossValueError, match="which float32 cannot hold"):
+        ld.compile("1e-50*position")
+    with jax.enable_x64(True):
+        assert float(ld.compile("1e-50*position").weights["position"]) == 1e-50
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda loss: loss.with_weights(velocty=1), "the loss has no term `velocty`\ndid you mean `velocity`?"),
+        (
+            lambda loss: loss.with_weights(position=1),
+            "the weight of `position` is `alpha`\nchange it with `with_parameters(alpha=...)`",
+        ),
+        (lambda loss: loss.with_parameters(alpa=1), "the loss has no parameter `alpa`\ndid you mean `alpha`?"),
+        (lambda loss: loss.without("velocty"), "the loss has no term `velocty`\ndid you mean `velocity`?"),
+        (lambda loss: loss.without("position", "velocity"), "no term would be left\na loss has at least one term"),
+        (
+            lambda loss: loss * loss,
+            "a loss cannot be multiplied by a loss\n"
+            "multiply by a number; to multiply two penalties write them in a text: `a*b`",
+        ),
+        (
+            lambda loss: np.ones(3) * loss,
+            "a loss cannot be multiplied by an array of shape (3,)\n"
+            "multiply by a number; to multiply two penalties write them in a text: `a*b`",
+        ),
+        (lambda loss: loss / 0, "a loss cannot be divided by 0\ndivide by another number"),
+        (
+            lambda loss: loss + loss.with_parameters(alpha=2),
+            "the parameter `alpha` is 1e-05 in one loss and 2 in the other\n"
+            "give it one value with `with_parameters` first",
+        ),
+        (
+            lambda loss: ld.compile("a = position; a") + ld.compile("a = velocity; a as b"),
+            "`a` is defined differently in the two losses\ngive one of the definitions another name",
+        ),
+        (
+            lambda loss: ld.compile("velocity as p") + ld.compile("nn_output as p"),
+            "two terms are labelled `p`: `velocity` and `nn_output`\n    nn_output as p\n    ^^^^^^^^^\n"
+            "name one of them: `... as p_2`",
+        ),
+        (
+            lambda loss: jax.jit(lambda scale: (loss * scale).numbers)(2.0),
+            "the weight of `position` is made of parameters, it cannot be multiplied by a traced number\n"
+            "make the factor a parameter too, and change it with `with_parameters`",
+        ),
+    ],
+)
+def test_bad_change(change, expected):
+    loss = ld.compile("alpha*position + velocity", parameters=PARAMETERS)
+    with pytest.raises(ld.LossError) as caught:
+        change(loss)
+    assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (None, "a loss cannot be made from None\ngive a text, a mapping of label to text, or a loss"),
+        (
+            {"a": 3},
+            "a loss cannot be made from an int, in the term `a`\ngive a text, a mapping of label to text, or a loss",
+        ),
+        ({}, "the loss is empty\nwrite a loss such as `1.0*position + final(velocity)`"),
+        (
+            {"a b": "position"},
+            "`a b` is not a name that a term can have\n"
+            "a name is made of letters, digits and `_`, with dots between: `final_velocity`",
+        ),
+        (
+            {"a": "position", "b": "2*velocty"},
+            "there is no name `velocty`, in the term `b`\n    2*velocty\n      ^^^^^^^\ndid you mean `velocity`?",
+        ),
+        (
+            {"a": "position +"},
+            "the text ends where a value should follow, in the term `a`\n    position +\n              ^\n"
+            "add what comes after `+`, or take it away",
+        ),
+    ],
+)
+def test_bad_loss_object(loss, expected):
+    with pytest.raises(ld.LossError) as caught:
+        ld.compile(loss)
+    assert str(caught.value) == expected
+
+
+# Vocabularies.
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda: ld.Quantity("states.__class__", "batch"), "bad-path"),
+        (lambda: ld.Quantity("model.__dict__.x", "batch"), "bad-path"),
+        (lambda: ld.Quantity("somewhere.pos", "batch"), "bad-path"),
+        (lambda: ld.Quantity("states.a-b", "batch"), "bad-path"),
+        (lambda: ld.Quantity("states.pos", "batch, time"), "bad-axes"),
+        (lambda: ld.Quantity("states.pos", "batch batch"), "bad-axes"),
+        (lambda: ld.Vocabulary(quantities={"a b": ld.Quantity("states.pos", "batch")}), "reserved-name"),
+        (lambda: ld.Vocabulary(parameters={"step": 1}), "reserved-name"),
+        (lambda: ld.Vocabulary(parameters={"as": 1}), "reserved-name"),
+        (lambda: ld.FEEDBAX.extend(parameters={"position": 1}), "reserved-name"),
+        (lambda: ld.compile("2*x", ld.Vocabulary(terms={"x": 3})), "no-term"),
+        (lambda: ld.compile("norm(x)", ld.Vocabulary({"x": ld.Quantity("states.x", "batch a b")})), "which-axis"),
+    ],
+)
+def test_bad_vocabulary(make, code):
+    with pytest.raises(ld.LossError) as caught:
+        make()
+    assert caught.value.code == code
