@@ -226,6 +226,10 @@ class CompositeLoss(AbstractLoss):
         values, raw, weights, total = out
         return LossDict.of(dict(zip(program.terms, values, strict=True)), raw, weights, total)
 
+    def __hash__(self) -> int:
+        # `jax.jit(loss)` asks for it. A loss is immutable, so the object itself will do.
+        return id(self)
+
     def per_trial(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
         """The same before the mean over `batch`: each value has the axes (batch,), `raw` is without weights."""
         program = self.program

@@ -93,17 +93,27 @@ def _summed(row: list[Term]) -> Term:
 
 def written(terms: tuple[Term, ...]) -> Expr:
     """The expression that a normal form stands for; its own normal form is the same."""
-    addends = [_weighted(term) for term in terms]
+    first, *others = terms
+    addends = [_weighted(first), *(_addend(term) for term in others)]
     return addends[0] if len(addends) == 1 else call("+", *addends)
 
 
+def _addend(term: Term) -> Expr:
+    """A term after the first, a negative one as a subtraction."""
+    if isinstance(term.factor, Fraction) and term.factor < 0:
+        return call("neg", _weighted(replace(term, factor=-term.factor)))
+    return _weighted(term)
+
+
 def _weighted(term: Term) -> Expr:
-    body, factor = term.expr, term.factor
-    negative = isinstance(factor, Fraction) and factor < 0
-    size = -factor if negative else factor
-    scaled = body if size == 1 else call("*", weights.expression(size), body)
-    named = scaled if term.label == str(body) else Label((scaled,), name=term.label)
-    return call("neg", named) if negative else named
+    match term.factor:
+        case 1:
+            scaled = term.expr
+        case -1:
+            scaled = call("neg", term.expr)
+        case _:
+            scaled = call("*", weights.expression(term.factor), term.expr)
+    return scaled if term.label == str(term.expr) else Label((scaled,), name=term.label)
 
 
 def _split(node: Expr) -> list[_Part]:

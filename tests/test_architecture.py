@@ -1,0 +1,78 @@
+"""The rooms of the code: imports run one way, the registry is whole, the examples in docstrings are true."""
+
+import ast
+import doctest
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lossdsl.errors import MESSAGES
+from lossdsl.ops import OPS
+
+PACKAGE = Path(__file__).parent.parent / "lossdsl"
+# A file may import those before it.
+ORDER = [
+    "errors", "axes", "ops", "expr", "syntax", "parse", "vocabulary", "bind", "weights", "normal", "emit", "data",
+    "program", "values", "scalars", "loss", "cli",
+]  # fmt: skip
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lossdsl"):
+            names = [alias.name for alias in node.names] if node.module == "lossdsl" else [node.module.split(".")[1]]
+            yield from names
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_imports_run_one_way(room):
+    before = ORDER[: ORDER.index(room)]
+    assert [name for name in imports(PACKAGE / f"{room}.py") if name not in before] == []
+
+
+def test_every_file_has_its_place():
+    assert {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"} == set(ORDER)
+
+
+def test_only_the_parser_knows_lark():
+    users = {path.stem for path in PACKAGE.glob("*.py") if "lark" in {n.split(".")[0] for n in _modules(path)}}
+    assert users == {"parse"}
+
+
+def _modules(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+
+
+def test_import_is_light():
+    code = "import sys, lossdsl; print([m for m in ('sympy', 'optax', 'typer', 'rich') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_examples_in_docstrings(room):
+    module = importlib.import_module(f"lossdsl.{room}")
+    assert doctest.testmod(module, optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
+
+
+def test_every_operator_is_declared_whole():
+    for op in OPS.values():
+        assert op.summary.endswith(".")
+        assert op.example
+        assert op.latex.format(**dict.fromkeys(op.defaults, "x"), axis="t", at="i")
+
+
+def test_every_message_is_used_and_has_a_case():
+    source = "".join(path.read_text() for path in PACKAGE.glob("*.py"))
+    tests = "".join(path.read_text() for path in Path(__file__).parent.rglob("*.*") if path.suffix in (".py", ".txt"))
+    for code, (_, message, hint) in MESSAGES.items():
+        assert f'"{code}"' in source.replace(f'    "{code}": (', ""), code
+        assert code in tests or message.split("{")[-1].partition("}")[2] in tests, code
+        assert not message.endswith(".") and not hint.endswith(".")
+        assert message[0] in "`{" or message[0].islower()

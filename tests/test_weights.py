@@ -1,0 +1,211 @@
+"""Weights, parameters and `step` are alive: they change without a trace, and have gradients."""
+
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lossdsl as ld
+from lossdsl.data import load_npz
+from lossdsl.program import Program
+
+TEXT = "2*position + alpha*final(velocity) + minimum(step/100, 1)*nn_hidden + huber(nn_output, delta=beta)"
+
+
+@pytest.fixture(scope="module")
+def reach():
+    return load_npz(Path("examples/reach.npz"))
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """Counts how often a loss is traced."""
+    seen = []
+    evaluate = Program.evaluate
+
+    def counted(self, *args):
+        seen.append(self)
+        return evaluate(self, *args)
+
+    monkeypatch.setattr(Program, "evaluate", counted)
+    return seen
+
+
+@pytest.fixture
+def loss():
+    # A body of its own for each test: equal programs share what was compiled.
+    loss.count += 1
+    return ld.compile(f"{TEXT} + 0*sqnorm(effector.vel - {loss.count})", parameters={"alpha": 0.5, "beta": 0.1})
+
+
+loss.count = 0
+
+
+def changes(loss):
+    """The loss with other weights, parameters and steps, of all kinds of numbers."""
+    yield loss, 1
+    yield loss.with_weights(position=3), 2
+    yield loss.with_weights(position=np.float64(0.25)), 3
+    yield loss.with_weights({"position": jnp.float32(7)}).with_parameters(alpha=2), 100
+    yield loss.with_parameters(alpha="1e-3", beta=np.float32(3)), 1000
+
+
+def expected(loss, step, raw):
+    alpha = float(loss.parameters["alpha"])
+    return [
+        float(loss.weights["position"]) * raw["position"],
+        alpha * raw["final(velocity)"],
+        min(step / 100, 1) * raw["nn_hidden"],
+    ]
+
+
+def check(loss, step, values):
+    np.testing.assert_allclose(list(values.values())[:3], expected(loss, step, values.raw), rtol=1e-6)
+    np.testing.assert_allclose(values.total, sum(values.values()), rtol=1e-6)
+    assert float(values.raw["position"]) == pytest.approx(48.540516, rel=1e-6)
+
+
+def test_no_retrace_when_called(reach, loss, traces):
+    for changed, step in changes(loss):
+        check(changed, step, changed(reach.states, reach.trial_specs, step=step))
+    assert len(traces) == 1
+
+
+def test_no_retrace_under_jit(reach, loss, traces):
+    run = jax.jit(lambda loss, step: loss(reach.states, reach.trial_specs, step=step))
+    for changed, step in changes(loss):
+        check(changed, step, run(changed, step))
+    assert len(traces) == 1
+
+
+def test_no_retrace_as_argument_of_filter_jit(reach, loss, traces):
+    run = eqx.filter_jit(lambda loss, states, step: loss(states, reach.trial_specs, step=step))
+    for changed, step in changes(loss):
+        check(changed, step, run(changed, reach.states, jnp.asarray(step)))
+    assert len(traces) == 1
+
+
+def test_nothing_is_compiled_again(reach, loss, caplog):
+    loss(reach.states, reach.trial_specs, step=0)
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        for changed, step in changes(loss):
+            changed(reach.states, reach.trial_specs, step=step)
+    assert not [record for record in caplog.records if "evaluate" in record.getMessage()]
+
+
+def test_a_loss_with_another_weight_in_the_text_is_the_same_program(reach, traces):
+    one, two = ld.compile("position + 1e-3*sqnorm(net.output)"), ld.compile("0.5*position + 2*sqnorm(net.output)")
+    assert one.program is two.program
+    one(reach.states, reach.trial_specs)
+    two(reach.states, reach.trial_specs)
+    assert len(traces) == 1
+
+
+def test_gradients_with_respect_to_weights_and_parameters(reach, loss):
+    values = loss(reach.states, reach.trial_specs, step=50)
+    grads = jax.grad(lambda loss: loss(reach.states, reach.trial_specs, step=50).total)(loss)
+    np.testing.assert_allclose(grads.weights["position"], values.raw["position"], rtol=1e-6)
+    # alpha is a weight, beta stands in a body: d huber / d beta = |x| - beta beyond beta, summed over time.
+    np.testing.assert_allclose(grads.parameters["alpha"], values.raw["final(velocity)"], rtol=1e-6)
+    output = np.sum(reach.states["net"]["output"].astype(float) ** 2, -1)
+    beta = np.mean(np.sum(np.maximum(output - 0.1, 0), 1))
+    np.testing.assert_allclose(grads.parameters["beta"], beta, rtol=1e-5)
+
+
+def test_gradient_with_respect_to_step(reach):
+    loss = ld.compile("step**2*position")
+    grad = jax.grad(lambda step: loss(reach.states, reach.trial_specs, step=step).total)(3.0)
+    np.testing.assert_allclose(grad, 6 * 48.540516, rtol=1e-6)
+
+
+def test_a_large_step_does_not_overflow(reach):
+    values = ld.compile("step**2*position")(reach.states, reach.trial_specs, step=100_000)
+    np.testing.assert_allclose(values.weights["position"], 1e10, rtol=1e-6)
+
+
+def test_under_vmap_over_an_ensemble_of_models(reach):
+    loss = ld.compile("position + 1e-3*sqnorm(model)")
+    scales = jnp.array([0.5, 1.0, 2.0])
+
+    def run(scale):
+        states = jax.tree.map(lambda leaf: leaf * scale, reach.states)
+        return loss(states, reach.trial_specs, model={"w": jnp.full((2, 3), scale), "act": jax.nn.relu})
+
+    values = jax.vmap(run)(scales)
+    assert values["position"].shape == values.total.shape == values.raw["position"].shape == (3,)
+    np.testing.assert_allclose(values["sqnorm(model)"], 1e-3 * 6 * scales**2, rtol=1e-6)
+    np.testing.assert_allclose(values["position"][1], 48.540516, rtol=1e-6)
+
+
+def test_under_vmap_over_losses(reach):
+    loss = ld.compile("position + velocity")
+    ensemble = jax.vmap(lambda weight: loss.with_weights(position=weight))(jnp.arange(3.0))
+    values = jax.vmap(lambda loss: loss(reach.states, reach.trial_specs))(ensemble)
+    np.testing.assert_allclose(values["position"], np.arange(3) * values.raw["position"][0], rtol=1e-6)
+
+
+def test_in_scan_with_checkpoint_and_grad(reach):
+    loss = ld.compile("position*alpha + 0.1*velocity", parameters={"alpha": 1.0})
+
+    @jax.checkpoint
+    def objective(scale, step):
+        states = jax.tree.map(lambda leaf: leaf * scale, reach.states)
+        values = loss.with_weights(velocity=step)(states, reach.trial_specs)
+        return values.total, values
+
+    def update(scale, step):
+        (_, values), grad = jax.value_and_grad(objective, has_aux=True)(scale, step)
+        return scale - 1e-3 * grad, values
+
+    scale, history = jax.lax.scan(update, jnp.float32(1.0), jnp.arange(4.0))
+    assert list(history) == ["position", "velocity"]
+    assert history.total.shape == (4,)
+    np.testing.assert_allclose(history["velocity"], jnp.arange(4.0) * history.raw["velocity"], rtol=1e-6)
+    assert float(scale) != 1.0
+
+
+def test_inside_a_jitted_training_step_of_optax(reach):
+    import optax
+
+    loss = ld.compile("position + 1e-4*sqnorm(model)")
+    model = {"w": jnp.eye(2), "name": "linear"}
+    optimizer = optax.adam(1e-2)
+    traced = []
+
+    @eqx.filter_jit
+    def step(model, state, loss):
+        traced.append(1)
+
+        def objective(model):
+            effector = {"pos": reach.states["mechanics"]["effector"]["pos"] @ model["w"]}
+            return loss({"mechanics": {"effector": effector}}, reach.trial_specs, model=model).total
+
+        value, grads = eqx.filter_value_and_grad(objective)(model)
+        updates, state = optimizer.update(grads, state)
+        return eqx.apply_updates(model, updates), state, value
+
+    state = optimizer.init(eqx.filter(model, eqx.is_inexact_array))
+    values = []
+    for i in range(5):
+        model, state, value = step(model, state, loss.with_weights(position=1 + 1e-6 * i))
+        values.append(float(value))
+    assert values[-1] < values[0]
+    assert len(traced) == 1
+
+
+def test_x64_weights_are_float64(reach):
+    with jax.enable_x64(True):
+        states, trials = jax.tree.map(lambda leaf: leaf.astype(float), (reach.states, reach.trial_specs))
+        values = ld.compile("0.1*position")(states, trials)
+        assert values.total.dtype == np.float64
+        assert float(values["position"]) == 0.1 * float(values.raw["position"])
+
+
+def test_exact_numbers_come_back_from_arrays():
+    loss = ld.compile("position").with_weights(position=np.float32(0.1))
+    assert str(loss) == "0.1*position"
+    assert str(loss.with_weights(position=1e-7)) == "1e-7*position"
+    assert str(jax.tree.map(lambda leaf: leaf * 2, loss)) == "0.2*position"
