@@ -193,13 +193,13 @@ class Trajectories:
     model: Any
 
 
-def load_npz(path: Path) -> Trajectories:
+def load_npz(path: str | Path) -> Trajectories:
     """Read trajectories from an `.npz` file whose keys are paths, such as `states.net.hidden`.
 
     Raises:
         LossDataError: If the file cannot be read, or a key does not begin with a root.
     """
-    if not path.is_file():
+    if not Path(path).is_file():
         raise error("no-file", path=str(path))
     if not zipfile.is_zipfile(path):
         raise error("bad-file", path=str(path), reason="it is not an .npz file")
