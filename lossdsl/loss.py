@@ -18,6 +18,7 @@ from lossdsl import weights as exact
 from lossdsl.bind import Bound, Defined, Object, bind, each_name
 from lossdsl.errors import LossError, did_you_mean, error, listed
 from lossdsl.expr import Expr, Name
+from lossdsl.latex import latex
 from lossdsl.normal import Term, merge, normal_form, written
 from lossdsl.parse import read
 from lossdsl.program import Program, bound_terms, build
@@ -349,6 +350,18 @@ class CompositeLoss(AbstractLoss):
     def python(self) -> str:
         """The Python/JAX source that runs."""
         return "".join(f"# {line}\n" for line in str(self).splitlines()) + self.program.source
+
+    def latex(self, *, expand: bool = False) -> str:
+        r"""The loss in LaTeX.
+
+        Args:
+            expand: Unfold definitions, and write the sum over time and the mean over trials.
+
+        Example:
+            >>> print(compile("1e-5*position + final(velocity)").latex())
+            \mathcal{L} = 10^{-5}\,\ell_{\mathrm{position}} + \ell_{\mathrm{velocity}}\big|_{T}
+        """
+        return rf"\mathcal{{L}} = {latex(self.terms, expand)}"
 
     def __str__(self) -> str:
         """The text: definitions, then the weighted terms; compiled again it is the same loss."""

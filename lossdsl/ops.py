@@ -27,7 +27,9 @@ class Op:
         lower: The function on arrays. Keyword `axis` receives the positions of the axes that it works along.
         rule: Axes of the operands to axes of the result.
         linear: Whether it is linear in its first argument, and nothing else depends on its size.
-        latex: A template with the names of the parameters.
+        latex: A template with the names of the parameters. `{x}` stands between delimiters of the template;
+            `{x:product}`, `{x:power}`, `{x:atom}` and `{x:nucleus}` (which has no script yet) get parentheses where
+            they bind looser than that.
         example: A text that uses it, with the names of the default vocabulary.
         defaults: The parameters, in order; None where one must be given.
         axis: Whether a text may say `axis=...`.
@@ -80,12 +82,12 @@ def arithmetic(symbol: str, lower: Callable[..., Any], latex: str, example: str,
 
 
 arithmetic("+", operator.add, "{x} + {y}", "position + velocity", "Sum; at the top of a loss, its terms.")
-arithmetic("neg", operator.neg, "-{x}", "-position", "Negation, and subtraction `x - y`.")
-arithmetic("*", operator.mul, r"{x}\,{y}", "2*position", "Product, elementwise.")
+arithmetic("neg", operator.neg, "-{x:product}", "-position", "Negation, and subtraction `x - y`.")
+arithmetic("*", operator.mul, r"{x:product}\,{y:power}", "2*position", "Product, elementwise.")
 arithmetic("/", operator.truediv, r"\frac{{{x}}}{{{y}}}", "position/2", "Quotient, elementwise.")
-arithmetic("**", operator.pow, "{x}^{{{y}}}", "position**2", "Power, elementwise; binds to the right.")
+arithmetic("**", operator.pow, "{x:atom}^{{{y}}}", "position**2", "Power, elementwise; binds to the right.")
 OPS["[]"] = Op(
-    "[]", operator.getitem, subscript, True, "{x}_{{{at}}}", "velocity[10:50]",
+    "[]", operator.getitem, subscript, True, "{x:nucleus}_{{{at}}}", "velocity[10:50]",
     "Steps of `time`, indexed and sliced as Python does; `x@-1` and `x@10:50` are the same.", {"x": None},
 )  # fmt: skip
 
@@ -98,25 +100,25 @@ def wide(x: Array) -> Array:
 # Over one axis.
 
 
-@op("sum", axes=reduces("time"), linear=True, latex=r"\sum_{{{axis}}} {x}", example="sum(position)")
+@op("sum", axes=reduces("time"), linear=True, latex=r"\sum_{{{axis}}} {x:product}", example="sum(position)")
 def sum_(x: Array, *, axis: int) -> Array:
     """The sum over an axis, `time` if none is given."""
     return jnp.sum(wide(x), axis=axis)
 
 
-@op(axes=reduces("time"), linear=True, latex=r"\overline{{{x}}}^{{\,{axis}}}", example="mean(velocity)")
+@op(axes=reduces("time"), linear=True, latex=r"\left\langle {x} \right\rangle_{{{axis}}}", example="mean(velocity)")
 def mean(x: Array, *, axis: int) -> Array:
     """The mean over an axis, `time` if none is given."""
     return jnp.mean(wide(x), axis=axis)
 
 
-@op("max", axes=reduces("time"), latex=r"\max_{{{axis}}} {x}", example="max(velocity)")
+@op("max", axes=reduces("time"), latex=r"\max_{{{axis}}} {x:power}", example="max(velocity)")
 def max_(x: Array, *, axis: int) -> Array:
     """The largest value along an axis, `time` if none is given."""
     return jnp.max(x, axis=axis)
 
 
-@op("min", axes=reduces("time"), latex=r"\min_{{{axis}}} {x}", example="min(position)")
+@op("min", axes=reduces("time"), latex=r"\min_{{{axis}}} {x:power}", example="min(position)")
 def min_(x: Array, *, axis: int) -> Array:
     """The smallest value along an axis, `time` if none is given."""
     return jnp.min(x, axis=axis)
@@ -125,7 +127,7 @@ def min_(x: Array, *, axis: int) -> Array:
 # Over the axes of a vector: those that are neither `batch` nor `time`.
 
 
-@op(axes=features(one=True), latex=r"\left\lVert {x} \right\rVert", example="norm(effector.vel)")
+@op(axes=features(one=True), latex=r"\left\Vert {x} \right\Vert", example="norm(effector.vel)")
 def norm(x: Array, *, axis: tuple[int, ...]) -> Array:
     """The Euclidean norm of a vector; its gradient at 0 is 0.
 
@@ -139,7 +141,7 @@ def norm(x: Array, *, axis: tuple[int, ...]) -> Array:
 
 @op(
     axes=features(one=False, tree=True),
-    latex=r"\left\lVert {x} \right\rVert^2",
+    latex=r"\left\Vert {x} \right\Vert^{{2}}",
     example="sqnorm(effector.pos[1:] - target.pos)",
 )
 def sqnorm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
@@ -154,7 +156,7 @@ def sqnorm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
     return sum(squares[1:], start=squares[0]) if squares else jnp.zeros(())
 
 
-@op(axes=features(one=True), latex=r"{x} \cdot {y}", example="dot(effector.vel, effector.force)")
+@op(axes=features(one=True), latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)")
 def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     """The scalar product `sum_i x_i*y_i` over the one axis that is neither `batch` nor `time`."""
     return jnp.sum(wide(x * y), axis=axis)
@@ -166,7 +168,7 @@ def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
 @op(
     "abs",
     axes=elementwise,
-    latex=r"\left\lvert {x} \right\rvert",
+    latex=r"\left\vert {x} \right\vert",
     example="sum(abs(net.output), axis=output)",
 )
 def abs_(x: Array) -> Array:
@@ -180,13 +182,13 @@ def sqrt(x: Array) -> Array:
     return jnp.sqrt(x)
 
 
-@op(axes=elementwise, latex=r"\exp {x}", example="exp(-position)")
+@op(axes=elementwise, latex=r"\exp\left({x}\right)", example="exp(-position)")
 def exp(x: Array) -> Array:
     """The exponential."""
     return jnp.exp(x)
 
 
-@op(axes=elementwise, latex=r"\log {x}", example="log(0.01 + position)")
+@op(axes=elementwise, latex=r"\log\left({x}\right)", example="log(0.01 + position)")
 def log(x: Array) -> Array:
     """The natural logarithm."""
     return jnp.log(x)
@@ -198,7 +200,7 @@ def log1p(x: Array) -> Array:
     return jnp.log1p(x)
 
 
-@op(axes=elementwise, latex=r"\tanh {x}", example="tanh(position)")
+@op(axes=elementwise, latex=r"\tanh\left({x}\right)", example="tanh(position)")
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent."""
     return jnp.tanh(x)
@@ -222,19 +224,19 @@ def softplus(x: Array) -> Array:
     return jax.nn.softplus(x)
 
 
-@op(axes=elementwise, latex=r"\sin {x}", example="sin(position)")
+@op(axes=elementwise, latex=r"\sin\left({x}\right)", example="sin(position)")
 def sin(x: Array) -> Array:
     """The sine."""
     return jnp.sin(x)
 
 
-@op(axes=elementwise, latex=r"\cos {x}", example="1 - cos(position)")
+@op(axes=elementwise, latex=r"\cos\left({x}\right)", example="1 - cos(position)")
 def cos(x: Array) -> Array:
     """The cosine."""
     return jnp.cos(x)
 
 
-@op(axes=elementwise, latex=r"{x}^2", example="sum(square(net.output), axis=output)")
+@op(axes=elementwise, latex=r"{x:atom}^{{2}}", example="sum(square(net.output), axis=output)")
 def square(x: Array) -> Array:
     """The square, elementwise."""
     return jnp.square(x)
@@ -278,7 +280,7 @@ def huber(x: Array, delta: Array = 1.0) -> Array:  # type: ignore[assignment]
     return optax.huber_loss(jnp.asarray(x, jnp.result_type(x, float)), delta=delta)
 
 
-@op(axes=elementwise, latex=r"\log\cosh {x}", example="sum(log_cosh(net.output), axis=output)")
+@op(axes=elementwise, latex=r"\log\cosh\left({x}\right)", example="sum(log_cosh(net.output), axis=output)")
 def log_cosh(x: Array) -> Array:
     """The logarithm of the hyperbolic cosine: about `x**2/2` near 0 and `abs(x)` far away.
 
@@ -291,7 +293,7 @@ def log_cosh(x: Array) -> Array:
 
 @op(
     axes=elementwise,
-    latex=r"\left\lvert {x} \right\rvert_{{{eps}}}",
+    latex=r"\left\vert {x} \right\vert_{{{eps}}}",
     example="sum(smooth_abs(net.output), axis=output)",
 )
 def smooth_abs(x: Array, eps: Array = 0.001) -> Array:  # type: ignore[assignment]
@@ -305,25 +307,25 @@ def smooth_abs(x: Array, eps: Array = 0.001) -> Array:  # type: ignore[assignmen
 # Along `time`.
 
 
-@op(axes=along("time", keep=False), linear=True, latex=r"{x}\big|_{{T}}", example="final(velocity)")
+@op(axes=along("time", keep=False), linear=True, latex=r"{x:power}\big|_{{T}}", example="final(velocity)")
 def final(x: Array, *, axis: int) -> Array:
     """The value at the last time step."""
     return jax.lax.index_in_dim(x, -1, axis, keepdims=False)
 
 
-@op(axes=along("time", keep=False), linear=True, latex=r"{x}\big|_{{0}}", example="initial(velocity)")
+@op(axes=along("time", keep=False), linear=True, latex=r"{x:power}\big|_{{0}}", example="initial(velocity)")
 def initial(x: Array, *, axis: int) -> Array:
     """The value at the first time step."""
     return jax.lax.index_in_dim(x, 0, axis, keepdims=False)
 
 
-@op(axes=shortens("time"), linear=True, latex=r"\Delta {x}", example="sqnorm(diff(net.output))")
+@op(axes=shortens("time"), linear=True, latex=r"\Delta {x:atom}", example="sqnorm(diff(net.output))")
 def diff(x: Array, *, axis: int) -> Array:
     """The difference of successive time steps, one step shorter."""
     return jnp.diff(x, axis=axis)
 
 
-@op(axes=along("time", keep=True), linear=True, latex=r"\sum_{{s \le t}} {x}", example="cumsum(velocity)")
+@op(axes=along("time", keep=True), linear=True, latex=r"\sum_{{s \leq t}} {x:product}", example="cumsum(velocity)")
 def cumsum(x: Array, *, axis: int) -> Array:
     """The sum of all time steps so far."""
     return jnp.cumsum(wide(x), axis=axis)
@@ -332,7 +334,7 @@ def cumsum(x: Array, *, axis: int) -> Array:
 @op(
     axes=along("time", keep=True),
     linear=True,
-    latex=r"\left(\tfrac{{t}}{{T}}\right)^{{{exponent}}} {x}",
+    latex=r"\left(\frac{{t}}{{T}}\right)^{{{exponent}}} {x:product}",
     example="discount(position, exponent=6)",
 )
 def discount(x: Array, exponent: Array, *, axis: int) -> Array:
