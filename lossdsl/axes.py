@@ -42,10 +42,17 @@ class Fit:
 
 @dataclass(frozen=True)
 class Rule:
-    """How an operator treats axes: `rule(axes of the operands, static)`, where `static` is an axis or a subscript."""
+    """How an operator treats axes: `rule(axes of the operands, static)`, where `static` is an axis or a subscript.
+
+    Attributes:
+        fit: The rule.
+        option: Whether a text may say which axis.
+        each_step: Whether it does the same at each step of `time`, unless that is the axis it is given.
+    """
 
     fit: Callable[[Sequence[Axes | None], Any], Fit]
     option: bool = False
+    each_step: bool = False
 
     def __call__(self, operands: Sequence[Axes | None], static: Any) -> Fit:
         return self.fit(operands, static)
@@ -90,7 +97,7 @@ def without(axes: Axes, *gone: str) -> Axes:
     return {axis: length for axis, length in axes.items() if axis not in gone}
 
 
-elementwise = Rule(_elementwise)
+elementwise = Rule(_elementwise, each_step=True)
 
 
 def reduces(default: str) -> Rule:
@@ -122,7 +129,7 @@ def features(*, one: bool, tree: bool = False) -> Rule:
             raise Misfit("which-axis", 0, axis=gone[0], number=len(gone))
         return Fit(frame, without(frame, *gone), gone)
 
-    return Rule(fit, option=True)
+    return Rule(fit, option=True, each_step=True)
 
 
 def along(axis: str, *, keep: bool) -> Rule:

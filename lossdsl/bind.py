@@ -1,6 +1,7 @@
 """Tree to tree with meanings: names are looked up, definitions unfolded once, axes checked."""
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -173,7 +174,9 @@ def _size(node: Expr) -> int:
     return node.meaning.size if isinstance(node, Name) and isinstance(node.meaning, Defined) else 1
 
 
-def each_name(exprs: Iterable[Expr]) -> dict[str, Name]:
+def each_name(
+    exprs: Iterable[Expr], definition: Callable[[Defined], Expr] = operator.attrgetter("expr")
+) -> dict[str, Name]:
     """All names that bound expressions are made of, through their definitions, what is needed first standing first."""
     found: dict[str, Name] = {}
     stack: list[tuple[Expr, bool]] = [(expr, False) for expr in reversed(tuple(exprs))]
@@ -186,5 +189,5 @@ def each_name(exprs: Iterable[Expr]) -> dict[str, Name]:
         elif node.name not in found:
             stack.append((node, True))
             if isinstance(node.meaning, Defined):
-                stack.append((node.meaning.expr, False))
+                stack.append((definition(node.meaning), False))
     return found

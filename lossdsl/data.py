@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,20 @@ def take(root: Any, path: str) -> Any:
     Raises:
         LossDataError: If it is not there; the hint offers the nearest paths that are.
     """
-    value = root
     if root is None:
         raise error("no-root", name=path, root=path.split(".")[0])
-    for part in path.split(".")[1:]:
-        try:
-            value = _step(value, part)
-        except (AttributeError, KeyError, IndexError):
-            raise _missing(root, path) from None
+    value = root
+    try:
+        for part in _parts(path):
+            value = value[part] if type(value) is dict else _step(value, part)
+    except (AttributeError, KeyError, IndexError):
+        raise _missing(root, path) from None
     return value
+
+
+@cache
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(path.split(".")[1:])
 
 
 def floats(root: Any, path: str) -> Any:

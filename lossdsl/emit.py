@@ -6,8 +6,9 @@ from. Equal sub-expressions are computed once.
 """
 
 import json
+import operator
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from lossdsl import weights
@@ -22,40 +23,65 @@ _LONGEST = 90
 _WIDEST_SUM = 20
 
 
-def emit(terms: tuple[Term, ...], names: Mapping[str, Name]) -> str:
-    """The source of a normal form.
+_TAKEN = "jnp ops floats take parameters quantities objects step states trial_specs model".split()  # noqa: SIM905
+# A definition that unfolds to more nodes than this is computed for all steps, though one is asked for.
+_MOST_UNFOLDED = 50
 
-    Args:
-        terms: The terms.
-        names: The names that they are made of, what is needed first standing first.
-    """
-    return _Writer(terms, names).module()
+
+def emit(terms: tuple[Term, ...]) -> tuple[str, dict[str, Name]]:
+    """The source of a normal form, and the names that it uses, what is needed first standing first."""
+    bodies = {term.label: _step_first(term.expr) for term in terms}
+    lowered: dict[Defined, Expr] = {}
+
+    def definition(meaning: Defined) -> Expr:
+        if meaning not in lowered:
+            lowered[meaning] = _step_first(rewrite(meaning.expr))
+        return lowered[meaning]
+
+    names = each_name(bodies.values(), definition)
+    return _Writer(terms, bodies, names, definition).module(), names
+
+
+def _step_first(node: Expr) -> Expr:
+    """The expression with single time steps taken first: of `final(sqnorm(x))` only `sqnorm(final(x))` is needed."""
+    if not isinstance(node, Call) or node.constant:
+        return node
+    args = [_step_first(arg) for arg in node.args]
+    result = node if all(map(operator.is_, args, node.args)) else node.func(*args)
+    takes_step = result.op.name in ("final", "initial") or isinstance(result.static, int)
+    return _push(result, result.args[0]) if takes_step else result
+
+
+def _push(step: Call, operand: Expr) -> Expr:
+    if isinstance(operand, Name) and isinstance(operand.meaning, Defined) and operand.meaning.size <= _MOST_UNFOLDED:
+        inner = rewrite(operand.meaning.expr)
+        pushed = _push(step, inner)
+        return step.func(operand) if isinstance(pushed, Call) and pushed.args[0] is inner else pushed
+    if isinstance(operand, Call) and operand.op.rule.each_step and operand.static != TIME:
+        return operand.func(*[_push(step, arg) if TIME in (arg.axes or ()) else arg for arg in operand.args])
+    return step.func(operand)
 
 
 class _Writer:
-    def __init__(self, terms: tuple[Term, ...], names: Mapping[str, Name]):
+    def __init__(
+        self,
+        terms: tuple[Term, ...],
+        bodies: Mapping[str, Expr],
+        names: Mapping[str, Name],
+        definition: Callable[[Defined], Expr],
+    ):
         self.terms = terms
+        self.bodies = bodies
         self.names = names
+        self.definition = definition
         self.variables: dict[str, str] = {STEP: STEP}
         self.repeats: Counter[str] = Counter()
-        self.taken = {
-            "jnp",
-            "ops",
-            "floats",
-            "take",
-            "parameters",
-            "quantities",
-            "objects",
-            "step",
-            "states",
-            "trial_specs",
-            "model",
-        }
+        self.taken = set(_TAKEN)
         self.lines: list[str] = []
         self.known: dict[bytes, str] = {}
-        exprs = [term.expr for term in terms]
-        exprs += [name.meaning.expr for name in names.values() if isinstance(name.meaning, Defined)]
-        self.uses = Counter(part.content for expr in exprs for part in expr.walk() if isinstance(part, Call))
+        exprs = [*bodies.values()]
+        exprs += [definition(name.meaning) for name in names.values() if isinstance(name.meaning, Defined)]
+        self.uses = _uses(exprs)
 
     def module(self) -> str:
         quantities = {n: name.meaning for n, name in self.names.items() if isinstance(name.meaning, Quantity)}
@@ -124,16 +150,16 @@ class _Writer:
                 self.lines.append(f"    {variable} = parameters[{_quoted(name)}]")
             case Object():
                 self.lines.append(f"    {variable} = objects[{_quoted(name)}]()")
-            case Defined(expr=expr):
-                code = self.code(rewrite(expr), SUM)
-                self.assign(variable, code, f"{name} = {expr!s}")
-                self.known.setdefault(expr.content, variable)
+            case Defined(expr=expr) as meaning:
+                lowered = self.definition(meaning)
+                self.assign(variable, self.code(lowered, SUM), f"{name} = {expr}")
+                self.known.setdefault(lowered.content, variable)
 
     def row(self, term: Term) -> str:
-        axes = term.expr.axes
-        code = self.code(term.expr, SUM)
-        if axes and TIME in axes:
-            code = f"ops.sum_({code}, axis={list(axes).index(TIME)})"
+        body = self.bodies[term.label]
+        axes, code = list(body.axes or ()), self.code(body, SUM)
+        if TIME in axes:
+            code = f"ops.sum_({code}, axis={axes.index(TIME)})"
         written = str(term.expr)
         return f"        {_quoted(term.label)}: {code}," + ("" if written == term.label else f"  # {clip(written)}")
 
@@ -224,6 +250,19 @@ class _Writer:
             code = f"jnp.transpose({code}, {tuple(order)})"
         index = [":" if axis in axes else "None" for axis in frame]
         return code if "None" not in index else f"{code}[{', '.join(index)}]"
+
+
+def _uses(exprs: list[Expr]) -> Counter[bytes]:
+    """How often each operation is needed, its own operands counted once."""
+    uses: Counter[bytes] = Counter()
+    stack = list(exprs)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Call):
+            uses[node.content] += 1
+            if uses[node.content] == 1:
+                stack.extend(node.args)
+    return uses
 
 
 def _quoted(text: str) -> str:

@@ -210,7 +210,7 @@ class CompositeLoss(AbstractLoss):
             LossValueError: If the loss needs `step` and is not given it.
         """
         program = self.program
-        step = self._step(step)
+        step = _given_step(program, step)
         try:
             arrays = program.pick(states, trial_specs, model)
             if program.objects:
@@ -225,7 +225,7 @@ class CompositeLoss(AbstractLoss):
             program.check(arrays)
             raise
         values, raw, weights, total = out
-        return LossDict.of(dict(zip(program.terms, values, strict=True)), raw, weights, total)
+        return LossDict.of(zip(program.terms, values, strict=True), raw, weights, total)
 
     def __hash__(self) -> int:
         # `jax.jit(loss)` asks for it. A loss is immutable, so the object itself will do.
@@ -236,7 +236,7 @@ class CompositeLoss(AbstractLoss):
         program = self.program
         arrays, given = program.pick(states, trial_specs, model), (states, trial_specs, model)
         objects = bound_terms(eqx.combine(self.objects, self.rest), given)
-        step = self._step(step)
+        step = _given_step(program, step)
         raw = program.per_trial(self.parameters, step, arrays, objects)
         weights = program.weights(self.numbers, self.parameters, step)
         return LossDict(raw, dict(zip(raw, weights, strict=True)))
@@ -244,13 +244,6 @@ class CompositeLoss(AbstractLoss):
     def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
         """The total of each trial."""
         return self.per_trial(states, trial_specs, model).total
-
-    def _step(self, step: Any) -> Any:
-        if not self.program.uses_step:
-            return None
-        if step is None:
-            raise error("no-step")
-        return step if isinstance(step, int | jax.Array) else as_scalar(step, "value", "step")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -370,6 +363,15 @@ class CompositeLoss(AbstractLoss):
 
     def __repr__(self) -> str:
         return f"compile({str(self)!r})"
+
+
+def _given_step(program: Program, step: Any) -> Any:
+    # Not a method: Equinox builds a module each time a method of one is looked up, a tenth of a small call.
+    if not program.uses_step:
+        return None
+    if step is None:
+        raise error("no-step")
+    return step if isinstance(step, int | jax.Array) else as_scalar(step, "value", "step")
 
 
 def composite(loss: AbstractLoss) -> CompositeLoss:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any
-from weakref import WeakValueDictionary
+from weakref import WeakValueDictionary, finalize
 
 import equinox as eqx
 import jax
@@ -59,6 +59,7 @@ class Program:
         """The functions of the source; `linecache` lets a traceback show its lines."""
         filename = f"<lossdsl {sha256(self.source.encode()).hexdigest()[:12]}>"
         linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
+        finalize(self, linecache.cache.pop, filename, None)
         found: dict[str, Any] = {}
         # Our own source: what a user wrote stands in it as checked identifiers, in repr or in comments.
         exec(compile(self.source, filename, "exec"), found)
@@ -131,9 +132,8 @@ _PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()
 
 def build(terms: tuple[Term, ...]) -> Program:
     """The program of a normal form."""
-    names = each_name([term.expr for term in terms])
+    source, names = emit(terms)
     scales = each_name([expression(term.factor) for term in terms if not term.is_number])
-    source = emit(terms, names)
     meanings: dict[str, Any] = {name: node.meaning for name, node in {**scales, **names}.items()}
     parameters = [name for name, meaning in meanings.items() if isinstance(meaning, Parameter)]
     program = Program(

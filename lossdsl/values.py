@@ -38,15 +38,15 @@ class LossDict(dict[str, Array]):
         values = {label: value * jnp.asarray(weights[label], value.dtype) for label, value in raw.items()}
         self._set(values, tuple(raw.values()), tuple(weights[label] for label in raw), sum(values.values()))
 
-    def _set(self, values: Mapping[str, Any], raw: Any, weights: Any, total: Any) -> Self:
+    def _set(self, values: Any, raw: Any, weights: Any, total: Any) -> Self:
         super().__init__(values)
         self._parts = raw, weights
         self.total = total
         return self
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], raw: Any, weights: Any, total: Any) -> Self:
-        """From all its parts; `raw` and `weights` as sequences, or each as one array, which is faster to return."""
+    def of(cls, values: Any, raw: Any, weights: Any, total: Any) -> Self:
+        """From all its parts: `values` a dict or pairs; `raw` and `weights` sequences, or each one array (faster)."""
         return cls.__new__(cls)._set(values, raw, weights, total)
 
     @cached_property

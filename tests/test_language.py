@@ -137,12 +137,12 @@ def per_trial(quantities, parameters, step, objects):
     position = ops.sqnorm(effector_pos[:, 1:] - target_pos, axis=(2,))
     # nn_hidden = sqnorm(net.hidden)
     nn_hidden = ops.sqnorm(net_hidden, axis=(2,))
-    # velocity = sqnorm(effector.vel[1:] - target.vel)
-    velocity = ops.sqnorm(effector_vel[:, 1:] - target_vel, axis=(2,))
+    # sqnorm(final(effector.vel[1:]) - final(target.vel))
+    t1 = ops.sqnorm(ops.final(effector_vel[:, 1:], axis=1) - ops.final(target_vel, axis=1), axis=(1,))
     return {
         "position": ops.sum_(position, axis=1),
         "nn_hidden": ops.sum_(nn_hidden, axis=1),
-        "final(velocity)": ops.final(velocity, axis=1),
+        "final(velocity)": t1,
     }
 
 
