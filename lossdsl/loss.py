@@ -190,7 +190,7 @@ class CompositeLoss(AbstractLoss):
         self.written = written
         self.program = build(written.terms)
         self.numbers = as_vector({t.label: weights.get(t.label, t.factor) for t in written.terms if t.is_number})
-        self.parameters = {n: as_scalar(parameters[n], "parameter", n) for n in self.program.parameters}
+        self.parameters = {n: as_scalar(parameters[n], "the parameter", n) for n in self.program.parameters}
         self.objects, self.rest = eqx.partition(self.program.objects, eqx.is_array)
 
     def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
@@ -274,7 +274,7 @@ class CompositeLoss(AbstractLoss):
     def digest(self) -> str:
         """A hash of the objective: terms with their definitions unfolded, weights, parameters.
 
-        The same on every machine and in every process.
+        The same on every machine and in every process. A term in Python counts with its class and its name.
         """
         rows = [f"{t.label} {exact.expression(t.factor)} {t.expr.content.hex()}" for t in self.terms]
         rows += [f"{name} {exact_number(value)}" for name, value in sorted(self.parameters.items())]
@@ -300,7 +300,7 @@ class CompositeLoss(AbstractLoss):
                 raise self._made_of_parameters(label)
         numbers = self.numbers
         for label, value in new.items():
-            numbers = numbers.at[self.program.numbers.index(label)].set(as_scalar(value, "weight", label))
+            numbers = numbers.at[self.program.numbers.index(label)].set(as_scalar(value, "the weight of", label))
         return eqx.tree_at(lambda loss: loss.numbers, self, numbers)
 
     def _made_of_parameters(self, label: str) -> LossError:
@@ -325,7 +325,7 @@ class CompositeLoss(AbstractLoss):
                     name=str(name),
                     advice=did_you_mean(str(name), self.parameters, there),
                 )
-        changed = {name: as_scalar(value, "parameter", name) for name, value in new.items()}
+        changed = {name: as_scalar(value, "the parameter", name) for name, value in new.items()}
         return eqx.tree_at(lambda loss: loss.parameters, self, {**self.parameters, **changed})
 
     def without(self, *labels: str) -> "CompositeLoss":
@@ -371,7 +371,7 @@ def _given_step(program: Program, step: Any) -> Any:
         return None
     if step is None:
         raise error("no-step")
-    return step if isinstance(step, int | jax.Array) else as_scalar(step, "value", "step")
+    return step if isinstance(step, int | jax.Array) else as_scalar(step, "the iteration", "step")
 
 
 def composite(loss: AbstractLoss) -> CompositeLoss:

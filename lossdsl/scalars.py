@@ -22,10 +22,10 @@ def as_vector(values: Mapping[str, Any]) -> Array:
             held = wanted.astype(jnp.result_type(float))
         if np.all(np.isfinite(held)) and np.all((held != 0) == (wanted != 0)):
             return jnp.asarray(held)
-    return jnp.stack([as_scalar(value, "weight", label) for label, value in values.items()])
+    return jnp.stack([as_scalar(value, "the weight of", label) for label, value in values.items()])
 
 
-def as_scalar(value: Any, kind: str, name: str) -> Array:
+def as_scalar(value: Any, what: str, name: str) -> Array:
     """A number as an array of the default float type, so that a new one never retraces.
 
     Raises:
@@ -34,15 +34,15 @@ def as_scalar(value: Any, kind: str, name: str) -> Array:
     dtype = jnp.result_type(float)
     if isinstance(value, jax.core.Tracer):
         if value.shape or not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
-            raise error("bad-weight", kind=kind, name=name, got=f"an array of {value.dtype} of shape {value.shape}")
+            raise error("bad-weight", what=what, name=name, got=f"an array of {value.dtype} of shape {value.shape}")
         return jnp.asarray(value, dtype)
     number = exact_number(value)
     if number is None:
-        raise error("bad-weight", kind=kind, name=name, got=described_number(value))
+        raise error("bad-weight", what=what, name=name, got=described_number(value))
     with np.errstate(over="ignore"):
         held = np.asarray(float(number), dtype)
     if not np.isfinite(held) or (number and not held):
-        raise error("bad-weight", kind=kind, name=name, got=f"{float(number)}, which {held.dtype} cannot hold")
+        raise error("bad-weight", what=what, name=name, got=f"{float(number)}, which {held.dtype} cannot hold")
     return jnp.asarray(held)
 
 

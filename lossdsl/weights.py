@@ -36,7 +36,7 @@ def add(values: Sequence[Exact], span: Span | None) -> Exact:
 def multiply(left: Exact, right: Exact, span: Span | None) -> Exact:
     """The exact product."""
     if isinstance(left, Fraction) and isinstance(right, Fraction):
-        return _in_range(left * right, span)
+        return right if left == 1 else _in_range(left * right, span)
     return _checked(_rational(left) * _rational(right), span)
 
 
@@ -161,7 +161,8 @@ def _rational(value: Exact) -> Any:
 
 
 def _in_range(value: Fraction, span: Span | None) -> Fraction:
-    if value and not SMALLEST <= abs(value) <= LARGEST:
+    bits = max(value.numerator.bit_length(), value.denominator.bit_length())
+    if bits > 900 and value and not SMALLEST <= abs(value) <= LARGEST:
         raise error("too-large", span, found=str(span) if span else "the weight")
     return value
 

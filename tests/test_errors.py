@@ -300,10 +300,13 @@ def test_no_jax_frames_in_the_traceback(reach):
 )
 def test_bad_weight(value, got):
     loss = ld.compile("alpha*position + velocity", parameters=PARAMETERS)
-    for kind, name, change in (("weight", "velocity", loss.with_weights), ("parameter", "alpha", loss.with_parameters)):
+    for what, name, change in (
+        ("the weight of", "velocity", loss.with_weights),
+        ("the parameter", "alpha", loss.with_parameters),
+    ):
         with pytest.raises(ld.LossValueError) as caught:
             change({name: value})
-        assert str(caught.value) == f"the {kind} of `{name}` is {got}\ngive a finite real number"
+        assert str(caught.value) == f"{what} `{name}` is {got}\ngive a finite real number"
 
 
 def test_weights_in_the_text_that_float32_cannot_hold():
