@@ -4,7 +4,7 @@ Nodes are immutable and rebuild themselves in SymPy's manner, `e == e.func(*e.ar
 text it came from; the span takes no part in equality.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from hashlib import blake2b
@@ -316,8 +316,17 @@ def _positional(digits: str, exponent: int) -> str:
     if -4 < point <= 6:
         if exponent >= 0:
             return digits + "0" * exponent
-        return f"{digits[:point] or '0'}.{'0' * max(0, -point)}{digits[max(point, 0) :]}"
+        whole = max(point, 0)
+        return f"{digits[:whole] or '0'}.{'0' * (whole - point)}{digits[whole:]}"
     return f"{digits[0]}{'.' + digits[1:] if digits[1:] else ''}e{point - 1}"
+
+
+def program_text(definitions: Iterable[tuple[Name, Expr]], loss: Expr) -> str:
+    """Definitions, one a line, and then the loss."""
+    rows = [f"{name} = {value}" for name, value in definitions]
+    # A line that begins with a sign would go on from the one before.
+    separator = ";\n" if str(loss).startswith("-") else "\n"
+    return "\n".join(rows) + separator + str(loss) if rows else str(loss)
 
 
 def _write(node: Expr) -> tuple[str, int]:
@@ -330,8 +339,7 @@ def _write(node: Expr) -> tuple[str, int]:
         case Label():
             return f"{_enclose(node.args[0], PRODUCT)} as {node.name}", LABEL
         case Let():
-            rows = [f"{n.name} = {e}" for n, e in zip(node.names, node.args, strict=False)]
-            return "\n".join([*rows, str(node.args[-1])]), SUM
+            return program_text(zip(node.names, node.args, strict=False), node.args[-1]), SUM
         case Call():
             return _write_call(node)
     raise AssertionError(f"please report: no text for {type(node)}")

@@ -17,7 +17,7 @@ from jax import Array
 from lossdsl import weights as exact
 from lossdsl.bind import Bound, Defined, Object, bind, each_name
 from lossdsl.errors import LossError, did_you_mean, error, listed
-from lossdsl.expr import Expr, Name
+from lossdsl.expr import Expr, Name, program_text
 from lossdsl.latex import latex
 from lossdsl.normal import Term, merge, normal_form, written
 from lossdsl.parse import read
@@ -358,8 +358,9 @@ class CompositeLoss(AbstractLoss):
 
     def __str__(self) -> str:
         """The text: definitions, then the weighted terms; compiled again it is the same loss."""
-        rows = [f"{n.name} = {n.meaning.expr!s}" for n in self.written.local if isinstance(n.meaning, Defined)]
-        return "\n".join([*rows, str(self.expr)])
+        return program_text(
+            [(name, name.meaning.expr) for name in self.written.local if isinstance(name.meaning, Defined)], self.expr
+        )
 
     def __repr__(self) -> str:
         return f"compile({str(self)!r})"

@@ -159,7 +159,7 @@ def sqnorm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
 @op(axes=features(one=True), latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)")
 def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     """The scalar product `sum_i x_i*y_i` over the one axis that is neither `batch` nor `time`."""
-    return jnp.sum(wide(x * y), axis=axis)
+    return jnp.sum(wide(x) * wide(y), axis=axis)
 
 
 # Elementwise.
@@ -173,7 +173,8 @@ def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
 )
 def abs_(x: Array) -> Array:
     """The absolute value; its gradient at 0 is 0."""
-    return jnp.abs(x)
+    # `jnp.abs` has the gradient 1 there; where both are the largest, `maximum` takes the mean.
+    return jnp.maximum(x, -x)
 
 
 @op(axes=elementwise, latex=r"\sqrt{{{x}}}", example="sqrt(position + 0.01)")

@@ -88,7 +88,7 @@ class Program:
         self.check(arrays)
         batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
         called = {name: _called(name, term, batch) for name, term in dict(objects).items()}
-        return self.functions["per_trial"](arrays, parameters, _step(step), called)
+        return self.functions["per_trial"]([_as_float(a) for a in arrays], parameters, _step(step), called)
 
     def _batched(self, arrays: Sequence[Any]) -> list[tuple[Quantity, Any]]:
         return [(q, a) for q, a in zip(self.quantities.values(), arrays, strict=True) if BATCH in q.dimensions]
@@ -146,6 +146,12 @@ def build(terms: tuple[Term, ...]) -> Program:
         uses_step=STEP in parameters,
     )
     return program if program.objects else _PROGRAMS.setdefault(source, program)
+
+
+def _as_float(array: Any) -> Any:
+    """Masks and counts as the floats that they stand for: int8 would wrap around in a square."""
+    is_exact = hasattr(array, "dtype") and not jnp.issubdtype(array.dtype, jnp.floating)
+    return jnp.asarray(array, jnp.result_type(float)) if is_exact else array
 
 
 def _step(step: Any) -> Any:

@@ -132,8 +132,10 @@ def _product(value: Any) -> Expr:
     coefficient, rest = value.as_coeff_Mul()
     if coefficient < 0:
         return call("neg", expression(-coefficient * rest))
-    above, below = rest.as_numer_denom()
-    factors = [expression(factor) for factor in above.as_ordered_factors() if factor != 1]
+    parts = rest.as_ordered_factors()
+    # Not `as_numer_denom`, which would also open the sums: `step + 0.1` is not `(10*step + 1)/10`.
+    divides = [part.is_Pow and part.exp.is_Rational and part.exp < 0 for part in parts]
+    factors = [expression(part) for part, below in zip(parts, divides, strict=True) if not below and part != 1]
     number = Fraction(int(coefficient.p), int(coefficient.q))
     as_number = _fraction(number)
     if isinstance(as_number, Number):
@@ -145,7 +147,7 @@ def _product(value: Any) -> Expr:
         )
     if as_number.value != 1 or not factors:
         factors = [as_number, *factors]
-    bottom += [expression(factor) for factor in below.as_ordered_factors() if factor != 1]
+    bottom += [expression(1 / part) for part, below in zip(parts, divides, strict=True) if below]
     result = factors[0]
     for factor in factors[1:]:
         result = call("*", result, factor)

@@ -1,0 +1,443 @@
+"""Every operator against NumPy: value and gradient, in both precisions, for any order of axes."""
+
+import re
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import lossdsl as ld
+from lossdsl.ops import OPS
+from tests.oracle import Named, Oracle
+
+SHAPES = {
+    "pos": "batch time xy",
+    "vel": "batch time xy",
+    "hidden": "batch time hidden",
+    "cost": "batch time",
+    "gain": "batch",
+    "ramp": "time",
+    "aim": "xy",
+    "hold": "batch time 1",
+    "flag": "1 time 1 batch",
+    "turned": "xy time batch",
+    "steps_first": "time batch xy",
+    "map": "batch time xy hidden",
+    "net": "pytree",
+}
+VOCABULARY = ld.Vocabulary(
+    quantities={name: ld.Quantity(f"states.{name}", shape) for name, shape in SHAPES.items()},
+    parameters={"alpha": 0.75},
+)
+# All lengths differ, so that a wrong axis shows; or all are equal, so that NumPy would not complain of one.
+SIZES = {
+    "distinct": {"batch": 3, "time": 5, "xy": 2, "hidden": 4},
+    "equal": dict.fromkeys(["batch", "time", "xy", "hidden"], 4),
+}
+POSITIVE = ("cost", "gain", "ramp")
+TOLERANCE = {"float32": {"rtol": 3e-4, "atol": 3e-5}, "float64": {"rtol": 1e-6, "atol": 1e-7}}
+
+
+def sample(sizes, dtype=np.float64):
+    """Random arrays without ties or zeros, in the order of `SHAPES`."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for name, axes in SHAPES.items():
+        shape = [sizes.get(axis, 1) for axis in axes.split()]
+        drawn = rng.uniform(0.5, 2, shape) if name in POSITIVE else rng.normal(size=shape)
+        arrays[name] = drawn.astype(dtype)
+    arrays["net"] = {"weights": arrays["pos"][0], "layers": [arrays["gain"], arrays["hidden"]]}
+    return arrays
+
+
+def as_float64(arrays):
+    return SimpleNamespace(**jax.tree.map(lambda x: np.asarray(x, np.float64), arrays))
+
+
+def slopes(function, arrays, step=1e-5):
+    """Central differences of a scalar function with respect to every number of the arrays."""
+    leaves, structure = jax.tree.flatten(arrays)
+    leaves = [np.array(leaf, np.float64) for leaf in leaves]
+
+    def moved(leaf, at, by):
+        there = leaf[at]
+        leaf[at] = there + by
+        value = function(as_float64(jax.tree.unflatten(structure, leaves)))
+        leaf[at] = there
+        return value
+
+    def slope(leaf, at):
+        return (moved(leaf, at, step) - moved(leaf, at, -step)) / (2 * step)
+
+    found = [np.reshape([slope(leaf, at) for at in np.ndindex(leaf.shape)], leaf.shape) for leaf in leaves]
+    return jax.tree.unflatten(structure, found)
+
+
+def total_and_gradient(text, arrays):
+    """Of a loss and all quantities that it reads."""
+    loss = ld.compile(text, VOCABULARY)
+    arrays = {name: arrays[name] for name in loss.program.quantities}
+    return jax.jit(jax.value_and_grad(lambda arrays: loss(arrays, None).total))(arrays)
+
+
+def check(text, expected, sizes, precision):
+    """Hold value and gradient of the total against a function of the raw arrays."""
+    arrays = sample(sizes, precision)
+    value, gradient = total_and_gradient(text, arrays)
+    assert value.dtype == precision
+    rtol = 1e-12 if precision == np.float64 else 1e-5
+    assert_allclose(value, expected(as_float64(arrays)), rtol=rtol)
+    wanted = slopes(expected, {name: arrays[name] for name in gradient})
+    for found, slope in zip(jax.tree.leaves(gradient), jax.tree.leaves(wanted), strict=True):
+        assert_allclose(found, slope, **TOLERANCE[precision.name])
+
+
+def steps(x):
+    """The rule of terms for the axes (batch, time)."""
+    return x.sum(1).mean()
+
+
+def trials(x):
+    """The rule of terms for the axis (batch,)."""
+    return x.mean()
+
+
+def swapped(x):
+    """(batch, time, xy) for `turned`."""
+    return x.transpose(2, 1, 0)
+
+
+def ramp(x, exponent):
+    """The factors of `discount` for an array whose second dimension is `time`."""
+    return (np.arange(1, x.shape[1] + 1) / x.shape[1]) ** exponent
+
+
+def huber(x, delta):
+    return np.where(abs(x) <= delta, x**2 / 2, delta * (abs(x) - delta / 2))
+
+
+# Operator, text, the same in NumPy.
+ROWS = [
+    ("+", "square(cost + gain)", lambda d: steps((d.cost + d.gain[:, None]) ** 2)),
+    ("neg", "tanh(-cost)", lambda d: steps(np.tanh(-d.cost))),
+    ("neg", "cost - gain", lambda d: steps(d.cost) - trials(d.gain)),
+    ("*", "cost*gain", lambda d: steps(d.cost * d.gain[:, None])),
+    ("/", "gain/cost", lambda d: steps(d.gain[:, None] / d.cost)),
+    ("/", "1/cost", lambda d: steps(1 / d.cost)),
+    ("**", "cost**3", lambda d: steps(d.cost**3)),
+    ("**", "cost**-1.5", lambda d: steps(d.cost**-1.5)),
+    ("**", "cost**gain", lambda d: steps(d.cost ** d.gain[:, None])),
+    ("**", "2**cost", lambda d: steps(2**d.cost)),
+    ("[]", "cost[1:4]", lambda d: steps(d.cost[:, 1:4])),
+    ("[]", "cost[2]", lambda d: trials(d.cost[:, 2])),
+    ("sum", "square(sum(cost))", lambda d: trials(d.cost.sum(1) ** 2)),
+    ("sum", "square(sum(pos, axis=xy))", lambda d: steps(d.pos.sum(2) ** 2)),
+    ("sum", "square(sum(cost, axis=batch))", lambda d: (d.cost.sum(0) ** 2).sum()),
+    ("mean", "square(mean(cost))", lambda d: trials(d.cost.mean(1) ** 2)),
+    ("mean", "square(mean(hidden, axis=hidden))", lambda d: steps(d.hidden.mean(2) ** 2)),
+    ("max", "max(cost)", lambda d: trials(d.cost.max(1))),
+    ("max", "max(pos, axis=xy)", lambda d: steps(d.pos.max(2))),
+    ("min", "min(cost)", lambda d: trials(d.cost.min(1))),
+    ("min", "min(cost, axis=batch)", lambda d: d.cost.min(0).sum()),
+    ("norm", "norm(pos)", lambda d: steps(np.sqrt((d.pos**2).sum(2)))),
+    ("norm", "norm(cost, axis=time)", lambda d: trials(np.sqrt((d.cost**2).sum(1)))),
+    ("sqnorm", "sqnorm(pos - vel)", lambda d: steps(((d.pos - d.vel) ** 2).sum(2))),
+    ("sqnorm", "sqnorm(map)", lambda d: steps((d.map**2).sum((2, 3)))),
+    ("sqnorm", "norm(sqnorm(map, axis=xy))", lambda d: steps(np.sqrt(((d.map**2).sum(2) ** 2).sum(2)))),
+    ("dot", "dot(pos, vel)", lambda d: steps((d.pos * d.vel).sum(2))),
+    ("dot", "norm(dot(pos, vel, axis=time))", lambda d: trials(np.sqrt(((d.pos * d.vel).sum(1) ** 2).sum(1)))),
+    ("abs", "sum(abs(pos), axis=xy)", lambda d: steps(abs(d.pos).sum(2))),
+    ("sqrt", "sqrt(cost)", lambda d: steps(np.sqrt(d.cost))),
+    ("exp", "exp(-cost)", lambda d: steps(np.exp(-d.cost))),
+    ("log", "log(cost)", lambda d: steps(np.log(d.cost))),
+    ("log1p", "log1p(cost)", lambda d: steps(np.log(1 + d.cost))),
+    ("tanh", "tanh(hold)", lambda d: steps(np.tanh(d.hold[:, :, 0]))),
+    ("sigmoid", "sigmoid(hold)", lambda d: steps(1 / (1 + np.exp(-d.hold[:, :, 0])))),
+    ("relu", "relu(hold)", lambda d: steps(np.maximum(d.hold[:, :, 0], 0))),
+    ("softplus", "softplus(hold)", lambda d: steps(np.log(1 + np.exp(d.hold[:, :, 0])))),
+    ("sin", "sin(hold)", lambda d: steps(np.sin(d.hold[:, :, 0]))),
+    ("cos", "1 - cos(hold)", lambda d: steps(1 - np.cos(d.hold[:, :, 0]))),
+    ("square", "square(hold)", lambda d: steps(d.hold[:, :, 0] ** 2)),
+    ("minimum", "minimum(cost, gain)", lambda d: steps(np.minimum(d.cost, d.gain[:, None]))),
+    ("minimum", "minimum(1, cost)", lambda d: steps(np.minimum(1, d.cost))),
+    ("maximum", "maximum(ramp, cost)", lambda d: steps(np.maximum(d.ramp, d.cost))),
+    ("clip", "clip(hold, -0.6, 0.6)", lambda d: steps(np.clip(d.hold[:, :, 0], -0.6, 0.6))),
+    ("clip", "clip(cost, gain/2, 1.5)", lambda d: steps(np.clip(d.cost, d.gain[:, None] / 2, 1.5))),
+    ("huber", "huber(hold)", lambda d: steps(huber(d.hold[:, :, 0], 1))),
+    ("huber", "sum(huber(pos, delta=alpha), axis=xy)", lambda d: steps(huber(d.pos, 0.75).sum(2))),
+    ("log_cosh", "log_cosh(hold)", lambda d: steps(np.log(np.cosh(d.hold[:, :, 0])))),
+    ("smooth_abs", "smooth_abs(hold)", lambda d: steps(np.sqrt(d.hold[:, :, 0] ** 2 + 1e-6) - 1e-3)),
+    ("smooth_abs", "smooth_abs(cost, eps=gain)", lambda d: steps(np.hypot(d.cost, d.gain[:, None]) - d.gain[:, None])),
+    ("final", "square(final(cost))", lambda d: trials(d.cost[:, -1] ** 2)),
+    ("initial", "square(initial(cost))", lambda d: trials(d.cost[:, 0] ** 2)),
+    ("diff", "sqnorm(diff(pos))", lambda d: steps(((d.pos[:, 1:] - d.pos[:, :-1]) ** 2).sum(2))),
+    ("cumsum", "square(cumsum(cost))", lambda d: steps(np.cumsum(d.cost, 1) ** 2)),
+    ("discount", "discount(cost, exponent=6)", lambda d: steps(ramp(d.cost, 6) * d.cost)),
+    (
+        "discount",
+        "square(discount(sum(pos, axis=xy), alpha))",
+        lambda d: steps((ramp(d.pos, 0.75) * d.pos.sum(2)) ** 2),
+    ),
+]
+
+# Text, the same in NumPy: operands are aligned by the names of their axes, whatever their order or number.
+ALIGNED = [
+    ("cost*ramp", lambda d: steps(d.cost * d.ramp)),
+    ("ramp*cost", lambda d: steps(d.cost * d.ramp)),
+    ("cost*hold", lambda d: steps(d.cost * d.hold[:, :, 0])),
+    ("flag*cost", lambda d: steps(d.cost * d.flag[0, :, 0].T)),
+    ("flag*gain", lambda d: steps(d.flag[0, :, 0].T * d.gain[:, None])),
+    ("square(gain + flag - ramp)", lambda d: steps((d.flag[0, :, 0].T + d.gain[:, None] - d.ramp) ** 2)),
+    ("clip(cost, -ramp, flag)", lambda d: steps(np.minimum(np.maximum(d.cost, -d.ramp), d.flag[0, :, 0].T))),
+    ("sum(pos*aim, axis=xy)", lambda d: steps((d.pos * d.aim).sum(2))),
+    ("sum(pos*gain, axis=xy)", lambda d: steps((d.pos * d.gain[:, None, None]).sum(2))),
+    ("sum(ramp*pos, axis=xy)", lambda d: steps((d.pos * d.ramp[:, None]).sum(2))),
+    ("sum(pos*flag, axis=xy)", lambda d: steps((d.pos * d.flag[0, :, 0].T[..., None]).sum(2))),
+    ("sqnorm(pos - turned)", lambda d: steps(((d.pos - swapped(d.turned)) ** 2).sum(2))),
+    ("sqnorm(turned - pos)", lambda d: steps(((d.pos - swapped(d.turned)) ** 2).sum(2))),
+    ("dot(steps_first, turned)", lambda d: steps((d.steps_first.swapaxes(0, 1) * swapped(d.turned)).sum(2))),
+    ("dot(aim, turned)", lambda d: steps((swapped(d.turned) * d.aim).sum(2))),
+    ("norm(steps_first)*cost", lambda d: steps(np.sqrt((d.steps_first.swapaxes(0, 1) ** 2).sum(2)) * d.cost)),
+    ("sum(sum(map*turned, axis=hidden), axis=xy)", lambda d: steps((d.map * swapped(d.turned)[..., None]).sum((2, 3)))),
+    ("sqnorm(final(turned))", lambda d: trials((d.turned[:, -1] ** 2).sum(0))),
+    ("sqnorm(diff(turned))", lambda d: steps((np.diff(swapped(d.turned), axis=1) ** 2).sum(2))),
+    ("sqnorm(cumsum(steps_first))", lambda d: steps((d.steps_first.cumsum(0).swapaxes(0, 1) ** 2).sum(2))),
+    ("sqnorm(discount(turned, 2))", lambda d: steps(((swapped(d.turned) * ramp(d.turned, 2)[:, None]) ** 2).sum(2))),
+    ("flag", lambda d: steps(d.flag[0, :, 0].T)),
+    ("ramp", lambda d: d.ramp.sum()),
+]
+
+# The rule of terms, and sums whose addends do not all have `time`: a label or a definition changes nothing.
+TERMS = [
+    ("cost + gain", lambda d: steps(d.cost) + trials(d.gain)),
+    ("(cost + gain) as both", lambda d: steps(d.cost) + trials(d.gain)),
+    ("both = cost + gain; both", lambda d: steps(d.cost) + trials(d.gain)),
+    ("both = cost + gain; -both/2 + 3*gain", lambda d: -steps(d.cost) / 2 + 2.5 * trials(d.gain)),
+    ("2*(cost - (ramp - hold)/4) as all", lambda d: 2 * steps(d.cost - d.ramp / 4 + d.hold[:, :, 0] / 4)),
+    ("2*(gain - (cost - gain)/4) as all", lambda d: 2.5 * trials(d.gain) - steps(d.cost) / 2),
+    ("both = cost + gain; final(both)", lambda d: trials(d.cost[:, -1] + d.gain)),
+    ("both = cost + gain; sum(both)", lambda d: steps(d.cost + d.gain[:, None])),
+    ("both = cost + gain; ramp*both", lambda d: steps(d.ramp * (d.cost + d.gain[:, None]))),
+    ("1 - cost", lambda d: steps(1 - d.cost)),
+    ("1 - gain", lambda d: trials(1 - d.gain)),
+    ("1 + cost - gain", lambda d: 1 + steps(d.cost) - trials(d.gain)),
+    ("final(2*cost + alpha*hold)", lambda d: trials(2 * d.cost[:, -1] + 0.75 * d.hold[:, -1, 0])),
+]
+
+INDEXES = [
+    ("0", 0),
+    ("-1", -1),
+    ("2", 2),
+    ("-5", -5),
+    ("1:", np.s_[1:]),
+    (":-1", np.s_[:-1]),
+    (":3", np.s_[:3]),
+    ("-3:", np.s_[-3:]),
+    ("1:4", np.s_[1:4]),
+    ("1:50", np.s_[1:50]),
+    ("-50:2", np.s_[-50:2]),
+    ("::2", np.s_[::2]),
+    ("1::2", np.s_[1::2]),
+    ("::-1", np.s_[::-1]),
+    ("3:0:-1", np.s_[3:0:-1]),
+    ("-1:-4:-2", np.s_[-1:-4:-2]),
+    (":", np.s_[:]),
+]
+
+
+def test_every_operator_has_a_row():
+    assert {operator for operator, _, _ in ROWS} == set(OPS)
+    for operator, text, _ in ROWS:
+        used = {node.op.name for node in ld.parse(text).walk() if hasattr(node, "op")}
+        assert operator in used, f"the row {text!r} does not use {operator}"
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("operator, text, expected", ROWS, ids=[text for _, text, _ in ROWS])
+def test_operator(operator, text, expected, sizes, precision):
+    check(text, expected, sizes, precision)
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("text, expected", [row[-2:] for row in [*ROWS, *ALIGNED, *TERMS]])
+def test_oracle(text, expected, sizes):
+    """The oracle of the random tests is itself held against the tables."""
+    arrays = vars(as_float64(sample(sizes)))
+    named = {name: Named.declared(arrays[name], shape) for name, shape in SHAPES.items()}
+    assert_allclose(Oracle(named, numbers={"alpha": 0.75}).total(ld.parse(text)), expected(as_float64(arrays)))
+
+
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+@pytest.mark.parametrize("text, expected", ALIGNED, ids=[text for text, _ in ALIGNED])
+def test_axes_align_by_name(text, expected, sizes, precision):
+    check(text, expected, sizes, precision)
+
+
+@pytest.mark.parametrize("text", ["gain*ramp", "sqnorm(pos - hidden)", "dot(aim, cost)", "clip(gain, 0, ramp)"])
+def test_axes_that_do_not_fit_are_refused(text):
+    with pytest.raises(ld.LossAxesError):
+        ld.compile(text, VOCABULARY)
+
+
+@pytest.mark.parametrize("text, expected", TERMS, ids=[text for text, _ in TERMS])
+def test_terms(text, expected, precision):
+    check(text, expected, SIZES["distinct"], precision)
+
+
+@pytest.mark.parametrize("at, index", INDEXES, ids=[at for at, _ in INDEXES])
+def test_index(at, index):
+    """On each place that `time` can have, in brackets and after `@`."""
+    arrays = sample(SIZES["distinct"])
+    d = as_float64(arrays)
+    text = f"sqnorm(pos[{at}]) + sqnorm(steps_first@{at}) + sqnorm(turned[{at}]) + square(ramp[{at}])"
+
+    def expected(d):
+        parts = [d.pos[:, index], d.steps_first[index].swapaxes(0, -2), d.turned[:, index].swapaxes(0, -1)]
+        per_trial = sum((part**2).sum(tuple(range(1, part.ndim))) for part in parts)
+        return per_trial.mean() + (d.ramp[index] ** 2).sum()
+
+    with jax.enable_x64(True):
+        value, gradient = total_and_gradient(text, arrays)
+    assert_allclose(value, expected(d), rtol=1e-12)
+    wanted = slopes(expected, {name: arrays[name] for name in gradient})
+    for name in ("pos", "steps_first", "turned", "ramp"):
+        assert_allclose(gradient[name], wanted[name], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("at", ["5", "-6", "5:", "3:3", ":-5", "2:4:-1"])
+def test_window_outside_the_data_is_refused(at):
+    loss = ld.compile(f"cost[{at}]", VOCABULARY)
+    with pytest.raises(ld.LossDataError, match=re.escape(f"cost[{at}]")):
+        loss(sample(SIZES["distinct"]), None)
+
+
+def test_sqnorm_of_a_pytree(precision):
+    """Only its arrays of floats count."""
+    arrays = sample(SIZES["distinct"], precision)
+    kept = arrays["net"]
+    arrays["net"] = {**kept, "activation": jnp.tanh, "width": 3, "index": jnp.arange(4), "none": None}
+    loss = ld.compile("2*sqnorm(net)", VOCABULARY)
+
+    def total(kept):
+        return loss({**arrays, "net": {**arrays["net"], **kept}}, None).total
+
+    value, gradient = jax.value_and_grad(total)(kept)
+    squares = sum((leaf.astype(np.float64) ** 2).sum() for leaf in jax.tree.leaves(kept))
+    assert_allclose(value, 2 * squares, rtol=1e-6)
+    for found, leaf in zip(jax.tree.leaves(gradient), jax.tree.leaves(kept), strict=True):
+        assert_allclose(found, 4 * leaf, rtol=1e-6)
+    assert loss({"net": {"width": 3}}, None).total == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "norm(pos)",
+        "norm(pos)**2",
+        "square(norm(pos))",
+        "hold*norm(pos)",
+        "norm(diff(pos))",
+        "norm(pos - vel)",
+        "sum(norm(pos, axis=time), axis=xy)",
+        "sqnorm(pos)",
+        "sqnorm(net)",
+        "dot(pos, vel)",
+        "abs(hold)",
+        "relu(hold)",
+        "square(hold)",
+        "huber(hold)",
+        "log_cosh(hold)",
+        "smooth_abs(hold)",
+        "1 - cos(hold)",
+        "hold**2",
+        "hold**3",
+    ],
+)
+def test_gradient_at_zero_is_zero(text, precision):
+    arrays = jax.tree.map(np.zeros_like, sample(SIZES["distinct"], precision))
+    value, gradient = total_and_gradient(text, arrays)
+    assert value == 0
+    for leaf in jax.tree.leaves(gradient):
+        assert_allclose(leaf, 0)
+
+
+@pytest.mark.parametrize("text", ["norm(pos)", "norm(pos)**2", "sqnorm(pos)", "norm(pos)*norm(vel)"])
+def test_one_zero_vector_leaves_the_other_gradients_alone(text, precision):
+    arrays = sample(SIZES["distinct"], precision)
+    whole = total_and_gradient(text, arrays)[1]
+    arrays["pos"][1, 2] = 0
+    holed = total_and_gradient(text, arrays)[1]
+    assert_allclose(holed["pos"][1, 2], 0)
+    whole["pos"] = whole["pos"].at[1, 2].set(0)
+    assert_allclose(holed["pos"], whole["pos"], rtol=1e-6)
+
+
+def test_square_root_of_zero_keeps_its_gradient():
+    """Not quietly simplified to something that has one."""
+    arrays = {"pos": np.zeros((3, 5, 2)), "hold": np.zeros((3, 5, 1))}
+    for text in ("sqrt(sqnorm(pos))", "sqrt(hold)**2", "hold/hold", "0*sqrt(hold)", "sqrt(hold) - sqrt(hold)"):
+        gradient = total_and_gradient(text, arrays)[1]
+        assert np.isnan(gradient["pos" if "pos" in text else "hold"]).all(), text
+
+
+HUNDREDS = {"float16": jnp.float16, "bfloat16": jnp.bfloat16}
+
+
+@pytest.mark.parametrize("half", HUNDREDS)
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("cost", 1e5),
+        ("sum(cost)", 1e5),
+        ("mean(cost)", 1e2),
+        ("final(cumsum(cost))", 1e5),
+        ("sum(discount(cost, 0))", 1e5),
+        ("sqnorm(cost, axis=time)", 1e7),
+        ("norm(cost, axis=time)", 1e7**0.5),
+        ("dot(cost, cost, axis=time)", 1e7),
+        ("sqnorm(net)", 1e7),
+        ("gain", 1e2),
+        ("mean(gain, axis=batch)", 1e2),
+        ("sum(gain, axis=batch)", 1e5),
+    ],
+)
+def test_sixteen_bit_reductions_accumulate_in_float32(text, expected, half):
+    hundreds = jnp.full(1000, 100, half)
+    states = {"cost": hundreds[None], "gain": hundreds, "net": [hundreds]}
+    value = ld.compile(text, VOCABULARY)(states, None).total
+    assert value.dtype == jnp.float32
+    assert_allclose(value, expected, rtol=1e-6)
+
+
+def test_sixteen_bit_products_of_a_vector_do_not_overflow():
+    states = {"pos": jnp.full((1, 1, 2), 300, jnp.float16)}
+    for text in ("sqnorm(pos)", "dot(pos, pos)", "norm(pos)**2"):
+        assert ld.compile(text, VOCABULARY)(states, None).total == 180_000, text
+
+
+def test_weights_do_not_widen_the_data():
+    """float32 stays float32 where the weights are float64; that float64 stays so every row above has checked."""
+    with jax.enable_x64(True):
+        arrays = jax.tree.map(jnp.asarray, sample(SIZES["distinct"], np.float32))
+        values = ld.compile("alpha*cost + 0.1*gain - sqnorm(net)/3 + discount(hold, 2)", VOCABULARY)(arrays, None)
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(values)} == {"float32"}
+
+
+@pytest.mark.parametrize("kind, largest", [("bool", 1), ("int8", 20)])
+def test_masks_and_counts_are_numbers(kind, largest):
+    """Bools and integers count as the floats that they stand for."""
+    rng = np.random.default_rng(0)
+    arrays = sample(SIZES["distinct"], kind)
+    for name in set(SHAPES) - {"net"}:
+        arrays[name] = rng.integers(name in POSITIVE, largest + 1, arrays[name].shape).astype(kind)
+    wrong = []
+    for _, text, expected in ROWS:
+        try:
+            value = ld.compile(text, VOCABULARY)(arrays, None).total
+            assert_allclose(value, expected(as_float64(arrays)), rtol=1e-4, atol=1e-4)
+        except (AssertionError, TypeError, ld.LossError) as failure:
+            wrong.append((text, str(failure).strip()))
+    assert not wrong

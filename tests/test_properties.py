@@ -1,0 +1,508 @@
+"""What holds for every loss: random trees, texts and data, against the oracle and against each other."""
+
+import pickle
+import re
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import sympy
+from hypothesis import assume, example, given, settings, strategies as st
+from lark import Lark
+from numpy.testing import assert_allclose
+
+import lossdsl as ld
+from lossdsl.axes import elementwise
+from lossdsl.expr import Call, Expr, Label, Let, Name, Number, call
+from lossdsl.ops import OPS
+from tests.oracle import FORMULAS, Named, Oracle, plain
+
+SIZES = {"batch": 3, "time": 5, "xy": 2}
+# `long` has one step more. `S` and `E` are reserved by SymPy, `lambda` by Python.
+SHAPES = {
+    "pos": "batch time xy",
+    "turned": "xy time batch",
+    "cost": "batch time",
+    "hold": "batch 1 time",
+    "long": "batch time",
+    "S": "batch",
+    "lambda": "time",
+    "aim": "xy",
+    "net": "pytree",
+}
+TERMS = {"penalty": "sqnorm(pos)", "uneven": "cost - S/2", "rate": "2*alpha"}
+NUMBERS = {"alpha": 0.75, "E": 1.25, "step": 3.0}
+VOCABULARY = ld.Vocabulary(
+    quantities={name: ld.Quantity(f"states.{name}", shape) for name, shape in SHAPES.items()},
+    terms=TERMS,
+    parameters={name: value for name, value in NUMBERS.items() if name != "step"},
+)
+
+
+# Trees of any kind, whether they mean something or not.
+
+names = st.one_of(
+    st.sampled_from(["position", "effector.pos", "S", "lambda", "beta", "time", "final", "sum", "e1", "as_", "ß.x"]),
+    st.from_regex(r"[^\W\d]\w{0,4}(\.[^\W\d]\w{0,2})?", fullmatch=True).filter(lambda name: name != "as"),
+)
+numbers = st.builds(
+    lambda digits, exponent: Number(value=digits * Fraction(10) ** exponent),
+    st.one_of(st.integers(0, 20), st.integers(0, 10**20)),
+    st.one_of(st.just(0), st.integers(-3, 3), st.integers(-60, 60)),
+)
+bounds = st.none() | st.integers(-20, 20)
+windows = st.one_of(st.integers(-20, 20), st.tuples(bounds, bounds, bounds.filter(lambda stride: stride != 0)))
+
+
+@st.composite
+def calls(draw, operands):
+    op = OPS[draw(st.sampled_from(sorted(OPS)))]
+    if op.name == "+":
+        return call("+", *draw(st.lists(operands, min_size=2, max_size=4)))
+    args = [
+        Number(value=default) if default is not None and draw(st.booleans()) else draw(operands)
+        for default in op.defaults.values()
+    ]
+    static = draw(windows) if op.name == "[]" else draw(st.none() | names) if op.axis else None
+    return call(op.name, *args, static=static)
+
+
+def labels(operands):
+    return st.builds(lambda operand, name: Label((operand,), name=name), operands, names)
+
+
+trees = st.recursive(
+    numbers | st.builds(lambda name: Name(name=name), names),
+    lambda operands: calls(operands) | labels(operands),
+    max_leaves=12,
+)
+
+
+@st.composite
+def programs(draw):
+    rows = draw(st.lists(st.tuples(names, trees), min_size=1, max_size=3))
+    values = [value for _, value in rows]
+    return Let((*values, draw(trees)), names=tuple(Name(name=name) for name, _ in rows))
+
+
+# Losses that mean something: every expression is built for the axes that it should have.
+
+LEAVES = {
+    "batch time": ["cost", "hold", "penalty", "uneven", "long[1:]", "diff(long)", "norm(pos)", "dot(pos, turned)"],
+    "batch": ["S", "final(cost)", "mean(hold)", "cost[-2]", "sqnorm(pos[0])"],
+    "time": ["lambda", "mean(cost, axis=batch)", "max(hold, axis=batch)"],
+    "batch time xy": ["pos", "turned", "2*pos - turned"],
+    "": ["sqnorm(net)", "mean(S, axis=batch)", "min(lambda)"],
+}
+LEAVES = {frozenset(axes.split()): [ld.parse(text) for text in texts] for axes, texts in LEAVES.items()}
+TERM_AXES = [axes for axes in LEAVES if "xy" not in axes]
+# Windows of a length of their own: a term may be one, but not a part of a longer sum.
+WINDOWS = [ld.parse(text) for text in ("long", "cost[1:3]", "diff(cost)", "sqnorm(pos[::2])", "long@-3:")]
+ELEMENTWISE = [
+    "neg",
+    "abs",
+    "sqrt",
+    "exp",
+    "log",
+    "log1p",
+    "tanh",
+    "sigmoid",
+    "relu",
+    "softplus",
+    "sin",
+    "cos",
+    "square",
+    "log_cosh",
+]
+
+decimals = st.sampled_from(["0", "1", "2", "3", "0.5", "0.1", "1.25", "1e-3"]).map(ld.parse)
+
+
+def powers(base):
+    return st.builds(
+        lambda base, power: call("**", base, ld.parse(power)), base, st.sampled_from(["0", "0.5", "2", "3"])
+    )
+
+
+def products(left, right):
+    return st.builds(lambda sign, x, y: call(sign, x, y), st.sampled_from("+*/"), left, right)
+
+
+constants = st.recursive(
+    decimals | st.sampled_from([*NUMBERS, "rate"]).map(lambda name: Name(name=name)),
+    lambda inner: products(inner, inner) | powers(inner) | st.builds(lambda x: call("neg", x), inner),
+    max_leaves=4,
+)
+
+
+@st.composite
+def expressions(draw, axes, depth=3):
+    """An expression with these axes in which there is a quantity."""
+    if depth == 0:
+        return draw(st.sampled_from(LEAVES[axes]))
+    inner = expressions(axes, depth - 1)
+    part = st.sampled_from([other for other in LEAVES if other <= axes]).flatmap(lambda a: expressions(a, depth - 1))
+    ways = [
+        st.sampled_from(LEAVES[axes]),
+        st.builds(call, st.sampled_from(ELEMENTWISE), inner),
+        st.builds(lambda args: call("+", *args), st.permutations([draw(inner), draw(part), draw(part | constants)])),
+        products(inner, part | constants),
+        products(part | constants, inner),
+        powers(inner),
+        st.builds(
+            lambda name, x, y: call(name, x, y), st.sampled_from(["minimum", "maximum"]), inner, part | constants
+        ),
+        st.builds(lambda x, low, high: call("clip", x, low, high), inner, constants, part),
+        st.builds(lambda x: ld.parse(f"huber({x}, delta=0.5) - smooth_abs({x}, eps=alpha)"), inner),
+    ]
+    if "time" in axes:
+        ways += [
+            st.builds(lambda x: call("cumsum", x), inner),
+            st.builds(lambda x, power: call("discount", x, power), inner, decimals),
+        ]
+    for axis in {"batch", "time", "xy"} - axes:
+        if (wider := axes | {axis}) in LEAVES:
+            reductions = ["sum", "mean", "max", "min", "norm", "sqnorm"]
+            over = st.sampled_from(reductions).map(lambda name, axis=axis: (name, axis))
+            if axis == "time":
+                over |= st.sampled_from([("final", None), ("initial", None), ("[]", -2)])
+            ways.append(
+                st.builds(lambda how, x: call(how[0], x, static=how[1]), over, expressions(wider, depth - 1)),
+            )
+    return draw(st.one_of(ways))
+
+
+def with_label(tree, name):
+    return Label((tree,), name=name)
+
+
+@st.composite
+def addends(draw, number):
+    """A term of a loss: an expression, perhaps scaled, perhaps with a label."""
+    tree = draw(st.sampled_from(TERM_AXES).flatmap(lambda axes: expressions(axes, 2)) | st.sampled_from(WINDOWS))
+    if draw(st.integers(0, 3)) == 0:
+        tree = with_label(tree, f"inner_{number}")
+    scale = draw(constants)
+    tree = draw(
+        st.sampled_from(
+            [tree, tree, call("*", scale, tree), call("*", tree, scale), call("/", tree, scale), call("neg", tree)]
+        )
+    )
+    return with_label(tree, f"term_{number}") if draw(st.integers(0, 3)) == 0 else tree
+
+
+@st.composite
+def losses(draw):
+    """A loss over `VOCABULARY`, with local definitions in half of the cases."""
+    terms = [draw(addends(i)) for i in range(draw(st.integers(1, 3)))]
+    defined = {f"d{i}": draw(expressions(draw(st.sampled_from(TERM_AXES)), 2)) for i in range(draw(st.integers(0, 2)))}
+    terms += [
+        draw(
+            st.sampled_from(
+                [Name(name=name), call("*", ld.parse("alpha"), Name(name=name)), call("tanh", Name(name=name))]
+            )
+        )
+        for name in defined
+    ]
+    tree = terms[0] if len(terms) == 1 else call("+", *draw(st.permutations(terms)))
+    return Let((*defined.values(), tree), names=tuple(Name(name=name) for name in defined)) if defined else tree
+
+
+def compiled(loss):
+    """The loss; one whose weight is not a finite number is rightly refused."""
+    try:
+        return ld.compile(loss, VOCABULARY)
+    except ld.LossValueError:
+        assume(False)
+
+
+def sample(seed, special):
+    """Random arrays; if `special`, a part of their numbers is 0, inf or NaN."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for name, shape in SHAPES.items():
+        lengths = [SIZES.get(axis, 1) + (name == "long" and axis == "time") for axis in shape.split()]
+        array = rng.normal(size=lengths if name != "net" else 4)
+        odd = rng.choice([0.0, 0.0, 1.0, np.inf, -np.inf, np.nan], array.shape)
+        arrays[name] = np.where(rng.random(array.shape) < 0.15, odd, array) if special else array
+    arrays["net"] = [arrays["net"]]
+    return arrays
+
+
+def oracle(arrays, **how):
+    named = {name: Named.declared(arrays[name], shape) for name, shape in SHAPES.items() if name in arrays}
+    definitions = {name: ld.parse(text) for name, text in TERMS.items()}
+    return Oracle(named, definitions, **{"numbers": NUMBERS, **how})
+
+
+def lowered(arrays):
+    """The oracle with the lowerings of lossdsl for formulas: the tree as it was written, to be differentiated."""
+    numbers = {name: jnp.asarray(value) for name, value in NUMBERS.items()}
+    return oracle(arrays, numbers=numbers, formulas={name: op.lower for name, op in OPS.items()}, number=plain)
+
+
+def weight_now(term):
+    """The exact weight of a term as a float."""
+    names = [str(symbol) for symbol in term.weight.free_symbols]
+    function = sympy.lambdify(list(term.weight.free_symbols), term.weight, [FORMULAS, "numpy"])
+    return function(*(NUMBERS[name] for name in names))
+
+
+@settings(max_examples=300)
+@given(trees | programs())
+@example(call("neg", call("neg", Name(name="x"))))
+@example(call("**", call("neg", Name(name="x")), call("neg", Name(name="x"))))
+def test_printed_tree_parses_to_itself(tree):
+    assert ld.parse(str(tree)) == tree
+    assert str(ld.parse(str(tree))) == str(tree)
+    if not isinstance(tree, Let):
+        assert ld.parse(f"({tree})") == tree
+
+
+@given(losses(), st.randoms())
+def test_layout_means_nothing(tree, random):
+    """Spaces anywhere, comments and newlines where the line asks to go on."""
+    *definitions, loss = str(tree).replace(";\n", "\n").split("\n")
+
+    def laid_out(text):
+        laid = ""
+        for token in re.findall(r"\d[\w.]*(?:(?<=e)-\d+)?|\w[\w.]*|\*\*|\S", text):
+            words = re.match(r"\w", token) and re.search(r"[\w.]$", laid)
+            gap = " # x\n " if laid and laid[-1] in "+-*/(," else "\t"
+            laid += random.choice([" " if words else "", "  ", gap]) + token
+        return laid
+
+    text = random.choice([" ;\n", ";"]).join(laid_out(part) for part in (*definitions, loss))
+    assert ld.parse(text) == tree
+
+
+@given(losses())
+def test_normal_form_is_idempotent(tree):
+    once = compiled(tree)
+    twice = ld.compile(str(once), VOCABULARY)
+    assert str(twice) == str(once)
+    assert twice.labels == once.labels
+    assert [term.weight for term in twice.terms] == [term.weight for term in once.terms]
+    assert [term.expr for term in twice.terms] == [term.expr for term in once.terms]
+    assert twice.digest == once.digest
+
+
+@pytest.mark.parametrize("special", [False, True], ids=["finite", "with 0, inf and NaN"])
+@given(tree=losses(), seed=st.integers(0, 1000))
+def test_normal_form_keeps_value_and_gradient(special, tree, seed):
+    """Every term is what the oracle says; the total and its gradient are those of the tree as it was written."""
+    arrays = sample(seed, special)
+    with jax.enable_x64(True):
+        loss = compiled(tree)
+    used = {name: arrays[name] for name in loss.program.quantities}
+
+    def total(used):
+        values = loss(used, None, step=NUMBERS["step"])
+        return values.total, values
+
+    @jax.jit
+    def run(used):
+        return jax.value_and_grad(total, has_aux=True)(used), jax.grad(lambda u: lowered({**arrays, **u}).total(tree))(
+            used
+        )
+
+    with jax.enable_x64(True):
+        ((_, values), gradient), gradient_before = jax.tree.map(np.asarray, run(used))
+
+    meaning = oracle(arrays)
+    whole = meaning.total(tree)  # notes the local definitions too
+    for term in loss.terms:
+        assert_allclose(values.raw[term.label], meaning.total(term.expr), rtol=1e-7, atol=1e-9)
+        assert_allclose(values.weights[term.label], weight_now(term), rtol=1e-12)
+    # Equal terms are one with the summed weight: `2*inf - inf` is then inf, where it was NaN.
+    if np.isnan(whole):
+        assert not np.isfinite(values.total)
+    else:
+        assert_allclose(values.total, whole, rtol=1e-7, atol=1e-9 * (1 + sum(map(abs, values.values()))))
+    for found, before in zip(jax.tree.leaves(gradient), jax.tree.leaves(gradient_before), strict=True):
+        there = ~np.isnan(before)
+        assert_allclose(found[there], before[there], rtol=1e-6, atol=1e-8)
+
+
+@given(losses())
+def test_labels_and_definitions_do_not_change_the_total(tree):
+    """Every addend under a label, or in a definition of its own."""
+    *definitions, loss = tree.args if isinstance(tree, Let) else [tree]
+    names = [name.name for name in tree.names] if isinstance(tree, Let) else []
+    bare = _unlabelled(loss)
+    addends = bare.args if isinstance(bare, Call) and bare.op.name == "+" else (bare,)
+    labelled = [with_label(addend, f"part_{i}") for i, addend in enumerate(addends)]
+    moved = [Name(name=f"part_{i}") for i in range(len(addends))]
+    arrays = sample(0, False)
+
+    def total(definitions, names, loss):
+        named = tuple(Name(name=name) for name in names)
+        tree = Let((*definitions, loss), names=named) if names else loss
+        return compiled(tree)(jax.tree.map(jnp.asarray, arrays), None, step=3).total
+
+    with jax.enable_x64(True), jax.disable_jit():
+        before = total(definitions, names, loss)
+        rows = total(definitions, names, _sum(labelled))
+        parts = total([*definitions, *addends], [*names, *(name.name for name in moved)], _sum(moved))
+    assert_allclose([rows, parts], before, rtol=1e-7, atol=1e-9)
+
+
+def _sum(addends):
+    return addends[0] if len(addends) == 1 else call("+", *addends)
+
+
+def _unlabelled(node: Expr) -> Expr:
+    if isinstance(node, Label):
+        return _unlabelled(node.args[0])
+    return node.func(*map(_unlabelled, node.args)) if node.args else node
+
+
+# Weights.
+
+
+@pytest.mark.parametrize(
+    "text, weight",
+    [
+        ("(0.1 + 0.2)*cost", sympy.Rational(3, 10)),
+        ("0.1*cost + 0.2*cost", sympy.Rational(3, 10)),
+        ("alpha*2*cost - alpha*cost", sympy.Symbol("alpha", real=True)),
+        ("cost - cost", sympy.Integer(0)),
+        ("0*cost", sympy.Integer(0)),
+        ("cost/3*3", sympy.Integer(1)),
+        ("-(-cost)/7", sympy.Rational(1, 7)),
+        ("1e-300*(1e300*cost)", sympy.Integer(1)),
+        ("0.1**20*cost", sympy.Rational(1, 10**20)),
+        ("2*final(0.3*cost)", sympy.Rational(3, 5)),
+    ],
+)
+def test_weight_is_exact(text, weight):
+    (term,) = ld.compile(text, VOCABULARY).terms
+    assert term.weight == weight
+
+
+def exact(node):
+    """The value of a tree of numbers, in fractions; None where something is divided by 0."""
+    values = [exact(arg) for arg in node.args]
+    if isinstance(node, Number):
+        return node.value
+    if None in values:
+        return None
+    match node.op.name:
+        case "+":
+            return sum(values)
+        case "neg":
+            return -values[0]
+        case "*":
+            return values[0] * values[1]
+    return values[0] / values[1] if values[1] else None
+
+
+arithmetic = st.recursive(
+    decimals,
+    lambda inner: products(inner, inner) | st.builds(lambda x: call("neg", x), inner),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200)
+@given(arithmetic, arithmetic)
+def test_weights_are_exact(of_number, of_parameter):
+    """`a*cost + b*alpha*cost` is one row of weight `a + b*alpha`."""
+    a, b = exact(of_number), exact(of_parameter)
+    assume(a is not None and b is not None)
+    cost, alpha = Name(name="cost"), Name(name="alpha")
+    tree = call("+", call("*", of_number, cost), call("*", call("*", alpha, cost), of_parameter))
+    (term,) = ld.compile(tree, VOCABULARY).terms
+    a, b = (sympy.Rational(x.numerator, x.denominator) for x in (a, b))
+    assert sympy.expand(term.weight - a - b * sympy.Symbol("alpha", real=True)) == 0
+
+
+# Texts that no one should write.
+
+TOKENS = [*"+-*/()[]@:,=;\n#.^ ", "**", "as", "1", "0", "1e-5", ".5", "1e999", "9**9", *SHAPES, *TERMS, *NUMBERS]
+TOKENS += [
+    *(f"{name}(" for name in OPS if name.isidentifier()),
+    "axis=",
+    "time",
+    "xy",
+    "[-1]",
+    "@final",
+    "x = ",
+    "é",
+    "²",
+]
+
+
+@st.composite
+def mutations(draw):
+    """A valid text with a few pieces taken out, doubled or put in."""
+    text = str(draw(losses()))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(text)))
+        stop = draw(st.integers(start, min(len(text), start + 8)))
+        put = draw(st.one_of(st.just(""), st.just(text[start:stop] * 2), st.sampled_from(TOKENS), st.text(max_size=3)))
+        text = text[:start] + put + text[stop:]
+    return text
+
+
+texts = st.one_of(
+    st.text(st.characters(exclude_categories=())),
+    st.binary(max_size=60).map(lambda raw: raw.decode("latin-1")),
+    st.lists(st.sampled_from(TOKENS), max_size=30).map("".join),
+    st.lists(st.sampled_from(TOKENS), max_size=30).map(" ".join),
+    mutations(),
+)
+
+
+def refused(text):
+    """The error of a text, or None; nothing but a `LossError` may come, and soon."""
+    start = time.process_time()
+    try:
+        loss = ld.compile(text, VOCABULARY)
+        assert str(loss) and loss.digest
+        assert loss.program.functions, "the source is not Python"
+        return None
+    except ld.LossError as failure:
+        return failure
+    finally:
+        assert time.process_time() - start < 3
+
+
+@settings(max_examples=300)
+@given(texts)
+@example("(" * 5000)
+@example("-" * 5000 + "cost")
+@example("cost" + "**2" * 5000)
+@example("cost@final" * 5000)
+@example("9**9**9*cost")
+@example("2**0.5**0.5**0.5*cost")
+@example("1e-100000000*cost")
+@example("0.1**400*cost")
+@example("cost" + " + cost" * 5000)
+@example("\x00")
+@example("\ud800")
+@example("cost\u2028+ cost")
+@example("cost as é\u0301")
+def test_any_text_is_a_loss_or_a_loss_error(text):
+    failure = refused(text)
+    if failure is None:
+        return
+    copy = pickle.loads(pickle.dumps(failure))
+    assert type(copy) is type(failure)
+    assert (copy.code, copy.span, copy.term, copy.hint) == (failure.code, failure.span, failure.term, failure.hint)
+    assert str(copy) == str(failure)
+
+
+@given(st.dictionaries(st.text(max_size=5), texts | st.integers() | st.none() | st.floats(), max_size=3))
+def test_any_mapping_is_a_loss_or_a_loss_error(mapping):
+    refused(mapping)
+
+
+def test_grammar_has_no_colliding_terminals():
+    """`strict` refuses ambiguities of rules and, with `interegular`, of terminals."""
+    grammar = (Path(__file__).parent.parent / "grammar" / "loss.lark").read_text(encoding="utf-8")
+    Lark(grammar, parser="lalr", start="program", strict=True)
