@@ -1,14 +1,19 @@
 """Tree to tree with meanings: names are looked up, definitions unfolded once, axes checked."""
 
+import dataclasses
 import operator
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
 
+import jax
+import numpy as np
+
 from lossdsl.axes import BATCH, TIME, Axes
-from lossdsl.errors import described, error
+from lossdsl.errors import LossError, error
 from lossdsl.expr import MAX_DEPTH, Call, Expr, Label, Let, Name
 from lossdsl.parse import parse
 from lossdsl.vocabulary import STEP, Definition, Parameter, Quantity, Vocabulary
@@ -41,17 +46,41 @@ class Object:
 
     @cached_property
     def content(self) -> bytes:
-        kind = type(self.object)
-        says = f"object {kind.__module__}.{kind.__qualname__} {self.name}"
-        return blake2b(says.encode(), digest_size=16).digest()
+        return blake2b(repr((self.name, _identity(self.object))).encode(), digest_size=16).digest()
 
-    @property
+    @cached_property
     def axes(self) -> Axes:
-        return {BATCH: None}
+        return dict.fromkeys(getattr(self.object, "axes", (BATCH,)))
 
     @property
     def constant(self) -> bool:
         return False
+
+
+def _identity(value: Any) -> Any:
+    """What tells one Python object from another, the same in every process; a function is told by its name."""
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        return value
+    if isinstance(value, jax.core.Tracer):
+        return id(value)
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        array = np.asarray(value)
+        return str(array.dtype), array.shape, array.tobytes()
+    if isinstance(value, Mapping):
+        return [(str(key), _identity(item)) for key, item in value.items()]
+    if isinstance(value, tuple | list):
+        return [_identity(item) for item in value]
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    fields = (
+        [(f.name, _identity(getattr(value, f.name, None))) for f in dataclasses.fields(value)]
+        if _has_fields(value)
+        else []
+    )
+    return kind.__module__, kind.__qualname__, fields
+
+
+def _has_fields(value: Any) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 @dataclass(frozen=True)
@@ -133,12 +162,20 @@ class _Binder:
             return self.defined(node, self.pending[name], local=True)
         row = vocabulary.terms.get(name)
         if isinstance(row, Definition):
-            return self.defined(node, parse(row.text), local=False, latex=row.latex)
+            try:
+                return self.defined(node, parse(row.text), local=False, latex=row.latex)
+            except LossError as failure:
+                failure.term = failure.term or name
+                raise
         if row is not None:
-            if not callable(getattr(row, "term", None)):
-                raise error("no-term", node.span, name=name, got=described(row))
             return Object(name, row)
-        raise error("unknown-name", node.span, name=name, advice=vocabulary.advice(name, tuple(self.pending)))
+        raise error("unknown-name", node.span, name=name, advice=self.advice(node))
+
+    def advice(self, node: Name) -> str:
+        before = node.span.text[: node.span.start] if node.span else ""
+        if label := re.search(r"\bas\s+([\w.]+)-\Z", before):
+            return f"the name of a term has no `-`: write `as {label[1]}_{node.name}`"
+        return self.vocabulary.advice(node.name, tuple(self.pending))
 
     def defined(self, node: Name, value: Expr, local: bool, latex: str = "") -> Defined:
         if node.name in self.open:

@@ -66,6 +66,8 @@ def evaluate(
     if as_json:
         terms = [{key: _finite(value) for key, value in row.items()} for row in rows]
         print(json.dumps({"terms": terms, "total": _finite(total), "digest": compiled.digest}, indent=2))
+        if not math.isfinite(total):
+            print(f"the total is {total}", file=sys.stderr)
         return
     shown = [[row["label"], *(f"{row[key]:.6g}" for key in _NUMBERS[:3]), _percent(row["share"])] for row in rows]
     _print_table(["term", *_NUMBERS], [*shown, ["total", "", "", f"{total:.6g}", ""]], right=_NUMBERS)
@@ -113,7 +115,14 @@ def _compiled(loss: str) -> CompositeLoss:
     if _LOOKS_LIKE_FILE.fullmatch(loss) and not path.is_file():
         raise error("no-file", path=loss)
     is_file = len(loss) < 1000 and "\n" not in loss and "\0" not in loss and path.is_file()
-    return compile(path.read_text(encoding="utf-8") if is_file else loss)
+    return compile(_text(path) if is_file else loss)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise error("not-a-text", path=str(path)) from None
 
 
 def _found(quantity: Quantity, given: data.Trajectories) -> str:

@@ -4,16 +4,15 @@ import difflib
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from lossdsl.axes import TIME, Axes
+from lossdsl.axes import BATCH, TIME, Axes
 from lossdsl.bind import Defined, Object, each_name
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.expr import Call, Expr, Name, shown_axes
@@ -124,7 +123,7 @@ def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapp
             failure.term = label
             if failure.code == "lengths-differ":
                 used = [name for name in each_name([expr]) if name in sizes]
-                failure.fields["shapes"] = _shapes(used, quantities, arrays)
+                failure.fields["shapes"] = _shapes(used, quantities, arrays) + _one_step_more(failure.fields)
             raise
 
 
@@ -148,10 +147,18 @@ def _measured(name: str, quantity: Quantity, array: Any) -> Axes | None:
         raise error("no-array", got=f"an array of {array.dtype}", **fields)
     shape = tuple(array.shape)
     if len(shape) != len(quantity.dimensions):
-        raise error("rank", shape=shape, rank=len(quantity.dimensions), **fields)
+        rank = len(quantity.dimensions)
+        advice = f"`{quantity.path}` must have {rank} dimensions"
+        if len(shape) == rank - 1:
+            advice += "; of a single trial make a batch of one: `jax.tree.map(lambda x: x[None], states)`"
+        elif len(shape) == rank + 1:
+            advice += "; over an ensemble of models map the loss: `jax.vmap(loss, ...)`"
+        raise error("rank", shape=shape, advice=advice, **fields)
     for position, (axis, length) in enumerate(zip(quantity.dimensions, shape, strict=True)):
         if axis == "1" and length != 1:
             raise error("not-one", position=position, length=length, shape=shape, **fields)
+        if axis == BATCH and length == 0:
+            raise error("no-trials", name=name, shape=shape)
     return {axis: n for axis, n in zip(quantity.dimensions, shape, strict=True) if axis != "1"}
 
 
@@ -185,18 +192,30 @@ def _measure(node: Expr, measured: dict[bytes, Axes | None]) -> Axes | None:
     return measured[node.key]
 
 
+def _one_step_more(differ: Mapping[str, Any]) -> str:
+    left, right = differ["left_length"], differ["right_length"]
+    if differ["axis"] != TIME or abs(left - right) != 1 or "[" in differ["left"] + differ["right"]:
+        return ""
+    return f"; where states begin a step earlier write `{differ['left' if left > right else 'right']}[1:]`"
+
+
 def _shapes(names: Iterable[str], quantities: Mapping[str, Quantity], arrays: Sequence[Any]) -> str:
     known = dict(zip(quantities, arrays, strict=True))
     return ", ".join(f"`{name}` is {tuple(known[name].shape)}" for name in names if hasattr(known[name], "shape"))
 
 
-@dataclass(frozen=True)
-class Trajectories:
-    """What a loss is evaluated on, as nested namespaces."""
+class Trajectories(NamedTuple):
+    """What a loss is evaluated on, in the order of its arguments: `loss(*trajectories)`."""
 
     states: Any
     trial_specs: Any
     model: Any
+
+    def __repr__(self) -> str:
+        there = [
+            path for root, value in zip(ROOTS, self, strict=True) if value is not None for path, _ in paths(value, root)
+        ]
+        return f"Trajectories of {listed(there, at_most=4)}"
 
 
 def load_npz(path: str | Path) -> Trajectories:

@@ -4,6 +4,7 @@ Nodes are immutable and rebuild themselves in SymPy's manner, `e == e.func(*e.ar
 text it came from; the span takes no part in equality.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -11,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, Protocol, Self
 
 from lossdsl.axes import Axes, Fit, Misfit
-from lossdsl.errors import LossError, Span, error
+from lossdsl.errors import LossError, Span, did_you_mean, error
 from lossdsl.ops import OPS, Op
 
 MAX_DEPTH = 100
@@ -276,20 +277,30 @@ def _misfit_error(node: Call, operands: list[Axes | None], misfit: Misfit) -> Lo
         fields |= {"left_length": left.get(axis), "right_length": right.get(axis), "shapes": ""}
         span = node.span
     elif misfit.code == "missing-axis":
-        fields["advice"] = _missing_axis_advice(node, operands[first])
+        fields["advice"] = _missing_axis_advice(node, operands[first], fields["axis"])
+        span = _axis_span(node) or span
     elif misfit.code == "not-vector":
-        other = {"sqnorm": "square", "norm": "abs"}.get(node.op.name)
-        fields["advice"] = f"write `{other}(...)` for numbers" if other else "write `x*y` for numbers"
+        advice = {"sqnorm": f"square({names[0]})", "norm": f"abs({names[0]})", "dot": "*".join(names)}
+        fields["advice"] = f"write `{advice[node.op.name]}` for numbers"
     elif misfit.code in ("out-of-range", "empty-window"):
         length = (operands[first] or {}).get("time") or 0
         fields |= {"length": length, "found": str(node), "first": -length, "last": length - 1}
     return error(misfit.code, span, **fields)
 
 
-def _missing_axis_advice(node: Call, axes: Axes | None) -> str:
+def _missing_axis_advice(node: Call, axes: Axes | None, axis: str) -> str:
     if node.op.axis and axes:
-        return f"choose another, as in `{node.op.name}({node.args[0]}, axis={next(iter(axes))})`"
+        example = f"choose another, as in `{node.op.name}({node.args[0]}, axis={next(iter(axes))})`"
+        return did_you_mean(axis, axes, example) if node.static else example
     return f"leave `{node.op.name}` away" if node.op.name != "[]" else "leave the index away"
+
+
+def _axis_span(node: Call) -> Span | None:
+    """Where the axis stands that a call was given: in its text the last one of that name."""
+    if not isinstance(node.static, str) or node.span is None:
+        return None
+    *_, last = [None, *re.finditer(rf"axis\s*=\s*({re.escape(node.static)})\b", str(node.span))]
+    return last and Span(node.span.text, node.span.start + last.start(1), node.span.start + last.end(1))
 
 
 def decimal(value: Fraction) -> str | None:

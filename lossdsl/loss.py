@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import sha256
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
@@ -15,8 +15,9 @@ import numpy as np
 from jax import Array
 
 from lossdsl import weights as exact
+from lossdsl.axes import BATCH
 from lossdsl.bind import Bound, Defined, Object, bind, each_name
-from lossdsl.errors import LossError, did_you_mean, error, listed
+from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.expr import Expr, Name, program_text
 from lossdsl.latex import latex
 from lossdsl.normal import Term, merge, normal_form, written
@@ -72,8 +73,14 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _compiled(loss: Any, vocabulary: Vocabulary, terms: Any, parameters: Any) -> "CompositeLoss":
-    named = dict(terms) if isinstance(terms, Mapping) else {term.label: term for term in terms or ()}
-    known = vocabulary.extend(terms=named, parameters=parameters) if named or parameters else vocabulary
+    if not isinstance(vocabulary, Vocabulary):
+        advice = "give a `Vocabulary`, or leave it out for Feedbax's"
+        raise error("bad-argument", argument="vocabulary", got=described(vocabulary), advice=advice)
+    named, values = _named(terms), _mapping(parameters, "parameters", "a mapping from name to number")
+    for name in (*named, *values):
+        if name in vocabulary.names:
+            raise error("reserved-name", name=str(name), reason="it has one already")
+    known = vocabulary.extend(terms=named, parameters=values) if named or values else vocabulary
     try:
         return _bound(bind(read(loss), known))
     except LossError as failure:
@@ -81,6 +88,33 @@ def _compiled(loss: Any, vocabulary: Vocabulary, terms: Any, parameters: Any) ->
             texts = (label for label, value in loss.items() if value is failure.span.text)
             failure.term = next(texts, None)
         raise
+
+
+def _named(terms: Any) -> dict[str, Any]:
+    """Terms by name, those of a list by their labels."""
+    if not isinstance(terms, list | tuple):
+        return _mapping(terms, "terms", "a list of losses, or a mapping from name to loss or text")
+    named: dict[str, Any] = {}
+    for term in terms:
+        label = getattr(term, "label", None)
+        if isinstance(term, type) or not isinstance(label, str):
+            advice = f"give an instance: `{term.__name__}()`" if isinstance(term, type) else "a term has a `label`"
+            raise error(
+                "bad-argument",
+                argument="terms",
+                got="a class" if isinstance(term, type) else described(term),
+                advice=advice,
+            )
+        if label in named:
+            raise error("same-label", label=label, first=type(named[label]).__name__, second=type(term).__name__)
+        named[label] = term
+    return named
+
+
+def _mapping(value: Any, argument: str, wanted: str) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise error("bad-argument", argument=argument, got=described(value), advice=f"give {wanted}")
+    return dict(value or {})
 
 
 def _bound(bound: Bound) -> "CompositeLoss":
@@ -114,9 +148,11 @@ class AbstractLoss(eqx.Module):
 
     Attributes:
         label: The key of its value in a `LossDict`.
+        axes: What `term` returns: a number per trial; `()` in a class whose number no trial changes.
     """
 
     label: eqx.AbstractVar[str]
+    axes: ClassVar[tuple[str, ...]] = (BATCH,)
 
     # NumPy then leaves `2.0 * loss` to us, where it would make an array of losses.
     __array_ufunc__ = None
@@ -130,15 +166,18 @@ class AbstractLoss(eqx.Module):
         return composite(self)(states, trial_specs, model, step)
 
     def __add__(self, other: Any) -> "CompositeLoss":
-        if not isinstance(other, AbstractLoss):
-            return composite(self) if _is_zero(other) else NotImplemented
-        return _join([(composite(self), 1), (composite(other), 1)])
+        if isinstance(other, AbstractLoss):
+            return _join([(composite(self), 1), (composite(other), 1)])
+        return _unless_number(other, composite(self))
 
     def __radd__(self, other: Any) -> "CompositeLoss":
-        return composite(self) if _is_zero(other) else NotImplemented
+        return _unless_number(other, composite(self))
 
     def __sub__(self, other: Any) -> "CompositeLoss":
-        return self + -other if isinstance(other, AbstractLoss) else NotImplemented
+        return self + -other if isinstance(other, AbstractLoss) else _unless_number(other, composite(self))
+
+    def __rsub__(self, other: Any) -> "CompositeLoss":
+        return _unless_number(other, -self)
 
     def __neg__(self) -> "CompositeLoss":
         return _join([(composite(self), -1)])
@@ -191,7 +230,8 @@ class CompositeLoss(AbstractLoss):
         self.program = build(written.terms)
         self.numbers = as_vector({t.label: weights.get(t.label, t.factor) for t in written.terms if t.is_number})
         self.parameters = {n: as_scalar(parameters[n], "the parameter", n) for n in self.program.parameters}
-        self.objects, self.rest = eqx.partition(self.program.objects, eqx.is_array)
+        called = {name: meaning.object for name, meaning in self.program.objects.items()}
+        self.objects, self.rest = eqx.partition(called, eqx.is_array)
 
     def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
         """The weighted value of every term, averaged over `batch`.
@@ -257,8 +297,9 @@ class CompositeLoss(AbstractLoss):
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """The normal form, with the weights as they are now."""
+        """The normal form, with the weights as they are now; traced or mapped over, as they were written."""
         known = isinstance(self.numbers, jax.Array) and not isinstance(self.numbers, jax.core.Tracer)
+        known = known and self.numbers.ndim == 1
         now = dict(zip(self.program.numbers, np.asarray(self.numbers), strict=True)) if known else {}
         return tuple(
             replace(term, factor=held_number(now[term.label], term.factor)) if term.label in now else term
@@ -274,7 +315,7 @@ class CompositeLoss(AbstractLoss):
     def digest(self) -> str:
         """A hash of the objective: terms with their definitions unfolded, weights, parameters.
 
-        The same on every machine and in every process. A term in Python counts with its class and its name.
+        The same on every machine and in every process. A term in Python counts with its class and its fields.
         """
         rows = [f"{t.label} {exact.expression(t.factor)} {t.expr.content.hex()}" for t in self.terms]
         rows += [f"{name} {exact_number(value)}" for name, value in sorted(self.parameters.items())]
@@ -291,7 +332,7 @@ class CompositeLoss(AbstractLoss):
             LossNameError: For a label that is not there, or whose weight is made of parameters.
             LossValueError: For a weight that is not a finite real number.
         """
-        new = {**(weights or {}), **more}
+        new = {**_mapping(weights, "weights", "them by label: `with_weights(position=2.0)`"), **more}
         for label in new:
             if label not in self.program.terms:
                 advice = did_you_mean(str(label), self.labels, f"its terms are {listed(self.labels)}")
@@ -316,7 +357,7 @@ class CompositeLoss(AbstractLoss):
             LossNameError: For a parameter that the loss does not have.
             LossValueError: For a value that is not a finite real number.
         """
-        new = {**(parameters or {}), **more}
+        new = {**_mapping(parameters, "parameters", "them by name: `with_parameters(alpha=2.0)`"), **more}
         for name in new:
             if name not in self.parameters:
                 there = f"its parameters are {listed(self.parameters)}" if self.parameters else "it has none"
@@ -363,7 +404,8 @@ class CompositeLoss(AbstractLoss):
         )
 
     def __repr__(self) -> str:
-        return f"compile({str(self)!r})"
+        mapped = getattr(self.numbers, "shape", ())[:-1]
+        return f"<losses {mapped} of {str(self)!r}>" if mapped else f"compile({str(self)!r})"
 
 
 def _given_step(program: Program, step: Any) -> Any:
@@ -372,7 +414,11 @@ def _given_step(program: Program, step: Any) -> Any:
         return None
     if step is None:
         raise error("no-step")
-    return step if isinstance(step, int | jax.Array) else as_scalar(step, "the iteration", "step")
+    if isinstance(step, int) and abs(step) < 2**31:
+        return step
+    if getattr(step, "shape", ()) != () or isinstance(step, str):
+        raise error("bad-step", got=described_number(step))
+    return step if isinstance(step, jax.Array) else as_scalar(step, "the training iteration", "step")
 
 
 def composite(loss: AbstractLoss) -> CompositeLoss:
@@ -442,8 +488,13 @@ def _scale(value: Any) -> Fraction | None:
     return number
 
 
-def _is_zero(value: Any) -> bool:
-    return isinstance(value, int | float) and value == 0
+def _unless_number(other: Any, loss: CompositeLoss) -> Any:
+    """What becomes of a loss and something else that is added: `sum(...)` begins with 0, another number is refused."""
+    if isinstance(other, int | float) and other == 0:
+        return loss
+    if isinstance(other, int | float | np.generic | np.ndarray | jax.Array):
+        raise error("add", got=described_number(other))
+    return NotImplemented
 
 
 def _same(first: Any, second: Any) -> bool:

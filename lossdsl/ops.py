@@ -45,6 +45,12 @@ class Op:
     defaults: dict[str, Fraction | None]
     axis: bool = False
 
+    def __reduce__(self) -> Any:
+        return _named, (self.name,)
+
+    def __repr__(self) -> str:
+        return f"OPS[{self.name!r}]"
+
     @property
     def summary(self) -> str:
         """The first sentence of the documentation."""
@@ -57,6 +63,10 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
+
+
+def _named(name: str) -> Op:
+    return OPS[name]
 
 
 def op(

@@ -256,7 +256,7 @@ class _Reader:
         op, span = OPS[name], self.span(parts[0], parts[-1])
         positional = [part for part in given if not isinstance(part, _Option)]
         if len(positional) > len(op.defaults):
-            raise _wrong_count(op, len(positional), span)
+            raise _wrong_count(op, positional, span)
         found = dict(zip(op.defaults, positional, strict=False))
         static = None
         for option in given[len(positional) :]:
@@ -272,7 +272,7 @@ class _Reader:
             else:
                 raise _unknown_option(op, key, self.span(option.name))
         if any(default is None and parameter not in found for parameter, default in op.defaults.items()):
-            raise _wrong_count(op, len(found), span)
+            raise _wrong_count(op, list(found.values()), span)
         args = [found.get(p) or Number(value=d or Fraction(0)) for p, d in op.defaults.items()]
         return Call(tuple(args), op, static, span=span)
 
@@ -288,12 +288,19 @@ def _unknown_option(op: Op, key: str, span: Span) -> LossError:
     return error("unknown-option", span, operator=op.name, option=key, advice=advice)
 
 
-def _wrong_count(op: Op, given: int, span: Span) -> LossError:
+def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
     least = sum(default is None for default in op.defaults.values())
     most = len(op.defaults)
     number = f"{least}" if least == most else f"{least} to {most}"
     expected = f"{number} argument{'s' if most > 1 else ''} ({', '.join(op.defaults)})"
-    return error("argument-count", span, operator=op.name, expected=expected, given=given, example=op.example)
+    advice = f"for example `{op.example}`"
+    if op.axis and len(given) == most + 1:
+        *operands, extra = (str(part.span) for part in given)
+        if f"{op.name}imum" in OPS:
+            advice = f"write `{op.name}imum({operands[0]}, {extra})` for the {op.name}imum of two values"
+        elif is_name(extra):
+            advice = f"write `{op.name}({', '.join(operands)}, axis={extra})`"
+    return error("argument-count", span, operator=op.name, expected=expected, given=len(given), advice=advice)
 
 
 def _integer(written: str, span: Span) -> int:

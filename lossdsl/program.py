@@ -3,7 +3,7 @@
 import inspect
 import linecache
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from hashlib import sha256
 from typing import Any
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl import data
-from lossdsl.axes import BATCH
+from lossdsl.axes import BATCH, Axes
 from lossdsl.bind import Object, each_name
 from lossdsl.emit import emit
 from lossdsl.errors import LossError, described, error
@@ -36,7 +36,7 @@ class Program:
         numbers: The labels of the terms whose weight is a number, given with each call.
         quantities: What it reads, in the order of the arrays.
         parameters: The parameters that it uses, `step` left out.
-        objects: The Python objects that it was built with, by name; a loss holds those that it calls.
+        objects: The Python terms that it was built with, by name; a loss holds those that it calls.
         uses_step: Whether it needs `step`.
     """
 
@@ -45,7 +45,7 @@ class Program:
     numbers: tuple[str, ...]
     quantities: Mapping[str, Quantity]
     parameters: tuple[str, ...]
-    objects: Mapping[str, Any]
+    objects: Mapping[str, Object]
     uses_step: bool
 
     def __eq__(self, other: object) -> bool:
@@ -53,6 +53,9 @@ class Program:
 
     def __hash__(self) -> int:
         return hash(self.source)
+
+    def __reduce__(self) -> Any:
+        return _interned, tuple(getattr(self, field.name) for field in fields(self))
 
     @cached_property
     def functions(self) -> dict[str, Callable[..., Any]]:
@@ -87,7 +90,7 @@ class Program:
         """The terms before the mean over `batch`, without weights; data that does not fit is refused."""
         self.check(arrays)
         batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
-        called = {name: _called(name, term, batch) for name, term in dict(objects).items()}
+        called = {name: _called(name, term, self.objects[name].axes, batch) for name, term in dict(objects).items()}
         return self.functions["per_trial"]([_as_float(a) for a in arrays], parameters, _step(step), called)
 
     def _batched(self, arrays: Sequence[Any]) -> list[tuple[Quantity, Any]]:
@@ -136,16 +139,20 @@ def build(terms: tuple[Term, ...]) -> Program:
     scales = each_name([expression(term.factor) for term in terms if not term.is_number])
     meanings: dict[str, Any] = {name: node.meaning for name, node in {**scales, **names}.items()}
     parameters = [name for name, meaning in meanings.items() if isinstance(meaning, Parameter)]
-    program = Program(
+    return _interned(
         source,
         terms={term.label: term.expr for term in terms},
         numbers=tuple(term.label for term in terms if term.is_number),
         quantities={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Quantity)},
         parameters=tuple(name for name in parameters if name != STEP),
-        objects={n: node.meaning.object for n, node in names.items() if isinstance(node.meaning, Object)},
+        objects={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Object)},
         uses_step=STEP in parameters,
     )
-    return program if program.objects else _PROGRAMS.setdefault(source, program)
+
+
+def _interned(*parts: Any, **more: Any) -> Program:
+    program = Program(*parts, **more)
+    return program if program.objects else _PROGRAMS.setdefault(program.source, program)
 
 
 def _as_float(array: Any) -> Any:
@@ -158,16 +165,20 @@ def _step(step: Any) -> Any:
     return None if step is None else jnp.asarray(step, jnp.result_type(float))
 
 
-def _called(name: str, term: Callable[[], Any], batch: int | None) -> Callable[[], Array]:
+def _called(name: str, term: Callable[[], Any], axes: Axes, batch: int | None) -> Callable[[], Array]:
     """The term of a Python object, its result held against the axes that it must have."""
 
     def call() -> Array:
         value = term()
+        if not axes and isinstance(value, int | float):
+            value = jnp.asarray(value, jnp.result_type(float))
+        advice = "`term` returns one number per trial, with `time` and all other axes reduced"
         if not hasattr(value, "shape"):
-            raise error("term-shape", name=name, got=described(value))
-        if value.ndim > 1 or (value.ndim == 1 and batch is not None and value.shape[0] not in (1, batch)):
-            expected = f", for {batch} trials" if batch is not None else ""
-            raise error("term-shape", name=name, got=f"an array of shape {tuple(value.shape)}{expected}")
-        return jnp.atleast_1d(value)
+            raise error("term-shape", name=name, got=described(value), advice=advice)
+        if value.ndim != len(axes) or (batch is not None and BATCH in axes and value.shape[0] != batch):
+            got = f"an array of shape {tuple(value.shape)}" + (f", for {batch} trials" if batch is not None else "")
+            none = "; if no trial changes it, write `axes = ()` in the class" if value.ndim == 0 else ""
+            raise error("term-shape", name=name, got=got, advice=advice + none)
+        return value
 
     return call

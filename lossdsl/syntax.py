@@ -12,6 +12,11 @@ _BRACKETS = {")": "(", "]": "["}
 _PARTNERS = {"(": ")", "[": "]", ")": "(", "]": "["}
 _CHUNK = re.compile(r"#[^\n]*|[()\[\]]|\n|[^\s()\[\]#]+")
 _OPERATORS = "+-*/@=,;"
+_TOKEN = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[\w.]+|\*\*|\S")
+# Words of Python that people try; to the grammar they are names.
+_PYTHON = frozenset(["and", "or", "not", "if", "else", "lambda", "for", "in", "is"])
+_ONLY_TIME = "only `time` is indexed, as in `x[-1]` or `x[10:50]`; reduce another axis, as in `sum(x, axis=xy)`"
+_NO_COMPARISON = "there are no comparisons; `relu(x - limit)` is positive above the limit"
 # What to write for characters that look like ones of the language.
 _LOOKALIKES = {
     "\N{MINUS SIGN}": "-",
@@ -90,8 +95,9 @@ def _bad_character(text: str, at: int) -> LossError:
         "%": "the language has + - * / ** and operators such as `final(...)`",
         "&": "for a YAML anchor: put the text in quotes",
         "|": "write `abs(x)` or `norm(x)`",
-        "<": "there are no comparisons; `relu(x - limit)` is positive above the limit",
-        ">": "there are no comparisons; `relu(x - limit)` is positive above the limit",
+        "<": _NO_COMPARISON,
+        ">": _NO_COMPARISON,
+        ".": _ONLY_TIME if text[at : at + 3] == "..." else "take it away",
         "$": "interpolation happens before the text gets here",
     }.get(character, "take it away")
     return error("unknown-character", span, character=shown, advice=advice)
@@ -114,21 +120,42 @@ def refusal(text: str, laid_out: str, token: Any) -> LossError:
         return error("not-whole", span, found=token.text)
     if after_operand and token.type in ("NAME", "NUMBER", "LPAR"):
         return _missing_operator(last, span, token)
+    if before == "=" and token.type == "EQUAL":
+        return error("misplaced", last.to(span), found="==", advice=_NO_COMPARISON)
+    if token.type == "COMMA" and laid_out.rfind("[", 0, at) > laid_out.rfind("(", 0, at):
+        return error("misplaced", span, found=",", advice=_ONLY_TIME)
     if after_operand or token.type in ("EQUAL", "AS", "COLON", "LSQB", "SEMICOLON"):
         return error("misplaced", span, found=token.text, advice=_misplaced_advice(token.type))
-    return error("missing-operand", span, found=token.text)
+    if before == token.text == "/":
+        return error("missing-operand", span, found="/", advice="write `/` to divide; nothing rounds down")
+    return error(
+        "missing-operand", span, found=token.text, advice=f"put a name or a number there, or take `{token.text}` away"
+    )
 
 
 def _token_before(text: str, laid_out: str, at: int) -> Span:
     """The last token before a place."""
     start = max(0, at - 2000)
-    *_, last = [re.match("", ""), *re.finditer(r"[\w.]+|\*\*|\S", laid_out[start:at])]
+    *_, last = [re.match("", ""), *_TOKEN.finditer(laid_out[start:at])]
     assert last is not None
     return Span(text, start + last.start(), start + last.end())
 
 
 def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
-    if str(right) in OPS and str(left).replace(".", "").isidentifier():
+    text = left.text
+    if left.end == right.start and str(left)[0].isdigit():
+        if str(right) in "eE" and right.end < len(text) and text[right.end] in _LOOKALIKES:
+            return _bad_character(text, right.end)
+        if text[left.start - 1 : left.start] == "@" and str(right).startswith("."):
+            return error("not-whole", left.to(right), found=f"{left}{right}")
+    word = next((word for word in (str(right), str(left)) if word in _PYTHON), "")
+    if word:
+        advice = f"`{word}` is not a word of the language: a loss is arithmetic of names, numbers and operators"
+    elif left.end == right.start and str(left)[0].isdigit() and str(right).replace("_", "").isdigit():
+        advice = f"write `{left}{str(right).replace('_', '')}`"
+    elif str(left) == "0" and re.fullmatch(r"[xXbBoO][0-9a-fA-F]+", str(right)):
+        advice = "numbers are decimal"
+    elif str(right) in OPS and str(left).replace(".", "").isidentifier():
         advice = f"write `{left}@{right}` or `{right}({left})`"
     elif token.type == "LPAR":
         advice = f"write `{left}*(...)`"

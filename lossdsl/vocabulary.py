@@ -8,12 +8,16 @@ from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Self
 
-from lossdsl.axes import Axes
-from lossdsl.errors import did_you_mean, error
+import jax
+
+from lossdsl.axes import BATCH, TIME, Axes
+from lossdsl.errors import described, did_you_mean, error, listed
 from lossdsl.ops import OPS
+from lossdsl.scalars import described_number, exact_number
 
 ROOTS = ("states", "trial_specs", "model")
 STEP = "step"
+_TERM = "give a text, or an object with `label` and `term(states, trial_specs, model)`"
 PYTREE = "pytree"
 
 
@@ -48,11 +52,8 @@ class Quantity:
         reason = _path_fault(self.path)
         if reason:
             raise error("bad-path", path=self.path, name="a quantity", reason=reason)
-        named = [axis for axis in self.dimensions if axis != "1"]
-        wrong = [axis for axis in named if not axis.isidentifier()]
-        if wrong or len(set(named)) < len(named):
-            reason = f"`{wrong[0]}` is not a name" if wrong else "one of them stands there twice"
-            raise error("bad-axes", axes=self.shape, reason=reason)
+        if reason := _axes_fault(self.shape):
+            raise error("bad-axes", axes=str(self.shape), reason=reason)
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -137,18 +138,18 @@ class Vocabulary:
         ['alpha', 'effort', 'step', 'torque']
     """
 
-    quantities: Mapping[str, Quantity] = field(default_factory=dict)
+    quantities: Mapping[str, Any] = field(default_factory=dict)
     terms: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        terms = {n: Definition(t) if isinstance(t, str) else t for n, t in self.terms.items()}
-        parameters = {n: p if isinstance(p, Parameter) else Parameter(n, p) for n, p in self.parameters.items()}
-        for kind, rows in (
-            ("quantities", dict(self.quantities)),
-            ("terms", terms),
-            ("parameters", parameters),
-        ):
+        for kind, row in (("quantities", _quantity), ("terms", _term), ("parameters", _parameter)):
+            given = getattr(self, kind)
+            if not isinstance(given, Mapping):
+                raise error(
+                    "bad-argument", argument=kind, got=described(given), advice="give a mapping from names to rows"
+                )
+            rows = {name: row(name, value) for name, value in given.items()}
             object.__setattr__(self, kind, MappingProxyType(rows))
         seen = {STEP}
         for name in [*self.quantities, *self.terms, *self.parameters]:
@@ -156,6 +157,12 @@ class Vocabulary:
             if reason:
                 raise error("reserved-name", name=str(name), reason=reason)
             seen.add(name)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary of {listed(self.names, at_most=4)}"
+
+    def __reduce__(self) -> Any:
+        return type(self), (dict(self.quantities), dict(self.terms), dict(self.parameters))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -183,11 +190,41 @@ class Vocabulary:
         known = [*self.names, *local]
         plain = did_you_mean(name, [*known, *(n for n in OPS if n.isidentifier())], "")
         if not plain:
-            plain = did_you_mean(name.rsplit(".", 1)[-1], known, "the command `lossdsl names` lists the names")
+            number = f'a number that you give is a parameter: `compile(..., parameters={{"{name}": 1.0}})`'
+            plain = did_you_mean(name.rsplit(".", 1)[-1], known, f"`lossdsl names` lists the names; {number}")
         return f"{plain} (`{strange}` is not a Latin letter)" if strange else plain
 
 
-def _path_fault(path: str) -> str:
+def _quantity(name: str, row: Any) -> Quantity:
+    if isinstance(row, tuple | list) and len(row) == 2:
+        return Quantity(*row)
+    if not isinstance(row, Quantity):
+        raise error(
+            "bad-row", name=str(name), got=described(row), advice="give a `Quantity`, or a pair of path and axes"
+        )
+    return row
+
+
+def _term(name: str, row: Any) -> Any:
+    if isinstance(row, str):
+        return Definition(row)
+    is_class = isinstance(row, type)
+    if is_class or not (isinstance(row, Definition) or callable(getattr(row, "term", None))):
+        advice = f"give an instance: `{row.__name__}()`" if is_class else _TERM
+        raise error("bad-row", name=str(name), got="a class" if is_class else described(row), advice=advice)
+    return row
+
+
+def _parameter(name: str, row: Any) -> Parameter:
+    row = row if isinstance(row, Parameter) else Parameter(name, row)
+    if not isinstance(row.default, jax.core.Tracer) and exact_number(row.default) is None:
+        raise error("bad-weight", what="the parameter", name=str(name), got=described_number(row.default))
+    return row
+
+
+def _path_fault(path: object) -> str:
+    if not isinstance(path, str):
+        return "is not a text"
     parts = path.split(".")
     if parts[0] not in ROOTS:
         return "does not begin with `states`, `trial_specs` or `model`"
@@ -196,6 +233,21 @@ def _path_fault(path: str) -> str:
     if not all(part.isidentifier() or part.isdecimal() for part in parts):
         return "has a part that is neither a name nor an index"
     return ""
+
+
+def _axes_fault(shape: object) -> str:
+    if not isinstance(shape, str):
+        return "they are not a text"
+    named = [axis for axis in shape.split() if axis != "1"]
+    for axis in named:
+        if not axis.isidentifier():
+            return f"`{axis}` is not a name"
+        # One that is meant to be averaged or summed as the rule of terms does, and would be a vector's.
+        if meant := next((known for known in (BATCH, TIME) if axis != known and axis.lower().rstrip("s") == known), ""):
+            return f"write `{meant}` for `{axis}`"
+        if axis.lower().rstrip("s") == "trial":
+            return f"write `{BATCH}` for `{axis}`"
+    return "one of them stands there twice" if len(set(named)) < len(named) else ""
 
 
 def _name_fault(name: object) -> str:

@@ -161,7 +161,33 @@ DATA = [
         "net.hidden",
         np.zeros((7, 100)),
         "`net.hidden` has the shape (7, 100), its axes are (batch, time, hidden), in the term `nn_hidden`\n"
-        "`states.net.hidden` must have 3 dimensions",
+        "`states.net.hidden` must have 3 dimensions; of a single trial make a batch of one: "
+        "`jax.tree.map(lambda x: x[None], states)`",
+    ),
+    (
+        LOSS,
+        "net.hidden",
+        np.zeros((2, 7, 100, 50)),
+        "`net.hidden` has the shape (2, 7, 100, 50), its axes are (batch, time, hidden), in the term `nn_hidden`\n"
+        "`states.net.hidden` must have 3 dimensions; over an ensemble of models map the loss: `jax.vmap(loss, ...)`",
+    ),
+    (
+        "nn_hidden",
+        "net.hidden",
+        np.zeros((0, 100, 50)),
+        "`net.hidden` has no trials: its shape is (0, 100, 50), in the term `nn_hidden`\n"
+        "the mean over `batch` needs at least one",
+    ),
+    (
+        "norm(effector.pos - target.pos)",
+        None,
+        None,
+        "`effector.pos` and `target.pos` differ in the length of `time`: 100 and 99, "
+        "in the term `norm(effector.pos - target.pos)`\n"
+        "    norm(effector.pos - target.pos)\n"
+        "         ^^^^^^^^^^^^^^^^^^^^^^^^^\n"
+        "`effector.pos` is (7, 100, 2), `target.pos` is (7, 99, 2); "
+        "where states begin a step earlier write `effector.pos[1:]`",
     ),
     (
         LOSS,
@@ -209,7 +235,7 @@ DATA = [
         "step*position",
         None,
         None,
-        "the loss needs the training iteration `step`\ncall it as `loss(states, trial_specs, step=i)`",
+        "the loss needs the training iteration `step`\ncall it as `loss(states, trial_specs, step=i)`; `lossdsl eval` has `--step`",
     ),
 ]
 
@@ -413,7 +439,27 @@ def test_bad_loss_object(loss, expected):
         (lambda: ld.Vocabulary(parameters={"step": 1}), "reserved-name"),
         (lambda: ld.Vocabulary(parameters={"as": 1}), "reserved-name"),
         (lambda: ld.FEEDBAX.extend(parameters={"position": 1}), "reserved-name"),
-        (lambda: ld.compile("2*x", ld.Vocabulary(terms={"x": 3})), "no-term"),
+        (lambda: ld.Quantity(3, "batch"), "bad-path"),
+        (lambda: ld.Quantity("states.pos", 3), "bad-axes"),
+        (lambda: ld.Quantity("states.pos", "Batch time"), "bad-axes"),
+        (lambda: ld.Quantity("states.pos", "trial time xy"), "bad-axes"),
+        (lambda: ld.Quantity("states.pos", "batch times xy"), "bad-axes"),
+        (lambda: ld.Vocabulary({"x": "states.x"}), "bad-row"),
+        (lambda: ld.Vocabulary(["x"]), "bad-argument"),
+        (lambda: ld.Vocabulary(terms={"x": 3}), "bad-row"),
+        (lambda: ld.Vocabulary(terms={"x": lambda states, trial_specs: 0}), "bad-row"),
+        (lambda: ld.Vocabulary(terms={"x": ld.AbstractLoss}), "bad-row"),
+        (lambda: ld.Vocabulary(parameters={"x": "fast"}), "bad-weight"),
+        (lambda: ld.compile("position", {"x": 1}), "bad-argument"),
+        (lambda: ld.compile("position", None), "bad-argument"),
+        (lambda: ld.compile("position", parameters=["alpha"]), "bad-argument"),
+        (lambda: ld.compile("position", parameters={"velocity": 1}), "reserved-name"),
+        (lambda: ld.compile("position", terms={"velocity": "nn_output"}), "reserved-name"),
+        (lambda: ld.compile("position", terms=[ld.AbstractLoss]), "bad-argument"),
+        (lambda: ld.compile("position", terms=3), "bad-argument"),
+        (lambda: ld.compile("position").with_weights(2), "bad-argument"),
+        (lambda: ld.compile("position") + 1, "add"),
+        (lambda: 1 - ld.compile("position"), "add"),
         (lambda: ld.compile("norm(x)", ld.Vocabulary({"x": ld.Quantity("states.x", "batch a b")})), "which-axis"),
     ],
 )
@@ -421,3 +467,39 @@ def test_bad_vocabulary(make, code):
     with pytest.raises(ld.LossError) as caught:
         make()
     assert caught.value.code == code
+
+
+def test_an_error_in_a_definition_of_the_vocabulary_names_it():
+    vocabulary = ld.FEEDBAX.extend(terms={"mine": "2*velocty"})
+    with pytest.raises(ld.LossNameError, match="there is no name `velocty`, in the term `mine`"):
+        ld.compile("position + 0.1*mine", vocabulary)
+
+
+def test_an_own_vocabulary_says_how_a_message_goes():
+    with pytest.raises(ld.LossError) as caught:
+        ld.compile("x", ld.Vocabulary({"x": ("states.x", "batch trials")}))
+    assert str(caught.value) == (
+        "`batch trials` are not the axes of a quantity: write `batch` for `trials`\n"
+        "write their names with spaces between, as `batch time xy`, or `pytree`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "got"),
+    [
+        (np.arange(3), "the training iteration `step` is an array of shape (3,)"),
+        (jnp.arange(3), "the training iteration `step` is an array of shape (3,)"),
+        ("3", "the training iteration `step` is `3`"),
+        (float("nan"), "the training iteration `step` is `nan`"),
+    ],
+)
+def test_bad_step(reach, step, got):
+    with pytest.raises(ld.LossValueError) as caught:
+        ld.compile("step*position")(reach.states, reach.trial_specs, step=step)
+    assert str(caught.value).split("\n")[0] == got
+
+
+def test_a_step_may_be_any_whole_number(reach):
+    loss = ld.compile("minimum(step, 2)*position")
+    for step in (3, 2**40, np.int64(7), jnp.int32(5), 2.5):
+        assert loss(reach.states, reach.trial_specs, step=step).weights["position"] == 2

@@ -1,5 +1,6 @@
 """A loss as an object: algebra, Python terms, and the LossDict that it returns."""
 
+import copy
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
@@ -145,9 +146,57 @@ def test_a_term_in_python_with_the_wrong_axes(reach, value, got):
         with pytest.raises(ld.LossDataError) as caught:
             call(reach.states, reach.trial_specs)
         assert str(caught.value) == (
-            f"`wrong` returned {got}\n"
-            "`term` returns one number per trial: the axes (batch,), with `time` and all others reduced"
+            f"`wrong` returned {got}\n`term` returns one number per trial, with `time` and all other axes reduced"
         )
+
+
+class Regulariser(ld.AbstractLoss):
+    label: str = "decay"
+    axes = ()
+
+    def term(self, states, trial_specs, model):
+        return 0.5
+
+
+def test_a_term_that_no_trial_changes(reach):
+    """A scalar is most often a forgotten batch; a class says so where it is meant."""
+    loss = ld.compile("position") + Wrong(value=jnp.float32(3.0))
+    with pytest.raises(ld.LossDataError) as caught:
+        loss(reach.states, reach.trial_specs)
+    assert str(caught.value) == (
+        "`wrong` returned an array of shape (), for 7 trials\n"
+        "`term` returns one number per trial, with `time` and all other axes reduced; "
+        "if no trial changes it, write `axes = ()` in the class"
+    )
+    values = (ld.compile("position") + 2 * Regulariser())(reach.states, reach.trial_specs)
+    assert float(values["decay"]) == 1.0
+
+
+def test_terms_in_python_with_other_fields_are_other_terms():
+    first, same, second = (ld.compile("position") + Wrong(value=jnp.ones(3) * i) for i in (1, 1, 2))
+    assert first.digest == same.digest != second.digest
+    assert (first + same).labels == ("position", "wrong")
+    with pytest.raises(ld.LossNameError, match="two terms are labelled `wrong`"):
+        first + second
+    with pytest.raises(ld.LossNameError, match="two terms are labelled `wrong`"):
+        ld.compile("wrong", terms=[Wrong(value=1), Wrong(value=2)])
+
+
+def test_a_loss_can_be_pickled_and_copied(reach):
+    loss = ld.compile("alpha*position + 0.5*d as goal", parameters={"alpha": 2}, terms={"d": "norm(effector.vel)"})
+    loss = (loss + 0.1 * ld.compile("nn_hidden[1:]")).with_weights(goal=3)
+    for other in (pickle.loads(pickle.dumps(loss)), copy.deepcopy(loss)):
+        assert str(other) == str(loss)
+        assert other.digest == loss.digest
+        assert other.program is loss.program
+        assert other(*reach).total == loss(*reach).total
+
+
+def test_an_ensemble_of_losses_prints(reach):
+    losses = jax.vmap(lambda w: ld.compile("position + velocity").with_weights(velocity=w))(jnp.arange(3.0))
+    assert repr(losses) == "<losses (3,) of 'position + velocity'>"
+    totals = jax.vmap(lambda loss: loss(*reach).total)(losses)
+    assert totals.shape == (3,)
 
 
 def test_states_may_be_modules_mappings_sequences_or_namespaces(reach):

@@ -16,7 +16,6 @@ from lark import Lark
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
-from lossdsl.axes import elementwise
 from lossdsl.expr import Call, Expr, Label, Let, Name, Number, call
 from lossdsl.ops import OPS
 from tests.oracle import FORMULAS, Named, Oracle, plain
