@@ -116,6 +116,8 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "no-terms": (LossNameError, "no term would be left", "a loss has at least one term"),
     "two-meanings": (LossNameError, "`{name}` is defined differently in the two losses", "give one of the definitions another name"),
     "unknown-label": (LossNameError, "the loss has no term `{name}`", "{advice}"),
+    "no-weight": (LossNameError, "there is no weight for the term `{label}`", "give one for every term, or leave `weights` out"),
+    "weight-count": (LossNameError, "there are {weights} weights for {terms} terms", "give them by label, in a mapping"),
     "unknown-parameter": (LossNameError, "the loss has no parameter `{name}`", "{advice}"),
     "weight-of-parameters": (LossNameError, "the weight of `{label}` is `{weight}`", "change it with `with_parameters({parameters})`"),
     "bad-path": (LossNameError, "the path `{path}` of `{name}` {reason}", "write for example `states.mechanics.effector.pos`"),
@@ -200,6 +202,8 @@ def described(value: object) -> str:
     """What a value is, for a message: `None`, `an int`, `an array of shape (3,)`."""
     if value is None:
         return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     if shape := getattr(value, "shape", ()):
         return f"an array of shape {tuple(shape)}"
     name = type(value).__name__

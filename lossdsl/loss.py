@@ -2,10 +2,11 @@
 
 import gc
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, ClassVar, Self
 
@@ -15,13 +16,14 @@ import numpy as np
 from jax import Array
 
 from lossdsl import weights as exact
+from lossdsl.algebra import Parts, Row, Written, assemble, exact_scale, join, override, relabelled, rows, scales
 from lossdsl.axes import BATCH
 from lossdsl.bind import Bound, Defined, Object, bind, each_name
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.expr import Expr, Name, program_text
 from lossdsl.latex import latex
-from lossdsl.normal import Term, merge, normal_form, written
-from lossdsl.parse import read
+from lossdsl.normal import Term, normal_form, written
+from lossdsl.parse import is_name, read
 from lossdsl.program import Program, bound_terms, build
 from lossdsl.scalars import as_scalar, as_vector, described_number, exact_number, held_number
 from lossdsl.values import LossDict
@@ -55,7 +57,7 @@ def compile(
         ['position', 'nn_hidden', 'final(velocity)']
     """
     if isinstance(loss, AbstractLoss):
-        return composite(loss)
+        return loss.composite
     with _collector_paused():
         return _compiled(loss, vocabulary, terms, parameters)
 
@@ -99,12 +101,7 @@ def _named(terms: Any) -> dict[str, Any]:
         label = getattr(term, "label", None)
         if isinstance(term, type) or not isinstance(label, str):
             advice = f"give an instance: `{term.__name__}()`" if isinstance(term, type) else "a term has a `label`"
-            raise error(
-                "bad-argument",
-                argument="terms",
-                got="a class" if isinstance(term, type) else described(term),
-                advice=advice,
-            )
+            raise error("bad-argument", argument="terms", got=described(term), advice=advice)
         if label in named:
             raise error("same-label", label=label, first=type(named[label]).__name__, second=type(term).__name__)
         named[label] = term
@@ -119,26 +116,7 @@ def _mapping(value: Any, argument: str, wanted: str) -> dict[str, Any]:
 
 def _bound(bound: Bound) -> "CompositeLoss":
     values = {n.name: n.meaning.default for n in each_name([bound.expr]).values() if isinstance(n.meaning, Parameter)}
-    return CompositeLoss(Written(normal_form(bound.expr), bound.local), {}, values)
-
-
-@dataclass(frozen=True)
-class Written:
-    """What a loss was written as. It takes no part in equality: the leaves say what the weights are now.
-
-    Attributes:
-        terms: The terms, with the weights of the text.
-        local: The definitions of its text.
-    """
-
-    terms: tuple[Term, ...]
-    local: tuple[Name, ...] = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Written)
-
-    def __hash__(self) -> int:
-        return 0
+    return CompositeLoss(Parts(Written(normal_form(bound.expr), bound.local), {}, values))
 
 
 class AbstractLoss(eqx.Module):
@@ -161,49 +139,72 @@ class AbstractLoss(eqx.Module):
     def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
         """The value of each trial: the axes (batch,), everything else reduced."""
 
+    @cached_property
+    def composite(self) -> "CompositeLoss":
+        """The loss as a weighted sum of terms; a term alone has the weight 1.
+
+        Raises:
+            LossSyntaxError: If the label is not a name.
+        """
+        if not is_name(self.label):
+            raise error("bad-label", found=f"`{self.label}`")
+        name = Name(name=self.label, meaning=Object(self.label, self))
+        return CompositeLoss(Parts(Written((Term(self.label, Fraction(1), name),)), {}, {}))
+
     def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
         """The weighted value of every term, see `CompositeLoss`."""
-        return composite(self)(states, trial_specs, model, step)
+        return self.composite(states, trial_specs, model, step)
 
     def __add__(self, other: Any) -> "CompositeLoss":
         if isinstance(other, AbstractLoss):
-            return _join([(composite(self), 1), (composite(other), 1)])
-        return _unless_number(other, composite(self))
+            return CompositeLoss(join([(self.composite, 1), (other.composite, 1)]))
+        return _unless_number(other, self.composite)
 
     def __radd__(self, other: Any) -> "CompositeLoss":
-        return _unless_number(other, composite(self))
+        return _unless_number(other, self.composite)
 
     def __sub__(self, other: Any) -> "CompositeLoss":
-        return self + -other if isinstance(other, AbstractLoss) else _unless_number(other, composite(self))
+        return self + -other if isinstance(other, AbstractLoss) else _unless_number(other, self.composite)
 
     def __rsub__(self, other: Any) -> "CompositeLoss":
         return _unless_number(other, -self)
 
     def __neg__(self) -> "CompositeLoss":
-        return _join([(composite(self), -1)])
+        return CompositeLoss(join([(self.composite, -1)]))
 
     def __mul__(self, scale: Any) -> "CompositeLoss":
-        return _join([(composite(self), scale)])
+        return CompositeLoss(join([(self.composite, scale)]))
 
     __rmul__ = __mul__
 
     def __truediv__(self, scale: Any) -> "CompositeLoss":
-        number = _scale(scale)
+        number = exact_scale(scale)
         if number == 0:
             raise error("divide")
-        return _join([(composite(self), 1 / scale if number is None else 1 / number)])
+        return self * (1 / scale if number is None else 1 / number)
 
     def __or__(self, other: "AbstractLoss") -> "CompositeLoss":
         """Both, where a term of the other takes the place of one with the same label."""
         if not isinstance(other, AbstractLoss):
             return NotImplemented
-        return _override(composite(self), composite(other))
+        return CompositeLoss(override(self.composite, other.composite))
 
 
 class CompositeLoss(AbstractLoss):
-    """A weighted sum of terms: what `compile` and the algebra of losses give.
+    """A weighted sum of terms: what `compile`, the algebra of losses and this constructor give.
 
     An Equinox module. Its leaves are arrays, so a new weight or parameter never retraces.
+
+    Args:
+        terms: A list of losses, or a mapping from label to loss; a text will do for a loss. The terms of a loss that
+            has several are flattened, with `group_` before their labels, where the group is the key, or the
+            label of the loss.
+        weights: A list for a list, or a mapping by label; each weight multiplies those of the loss. 1 if not given.
+        label: What prefixes the labels of the terms when this loss becomes part of another.
+
+    Raises:
+        LossNameError: For weights that do not match the terms, and two different terms of one label.
+        LossValueError: For a weight that is not a finite real number.
 
     Attributes:
         numbers: The weights that are numbers, in the order of the terms.
@@ -214,6 +215,8 @@ class CompositeLoss(AbstractLoss):
         >>> loss = compile("position + 0.1*velocity").with_weights(velocity=0.2)
         >>> str(loss)
         'position + 0.2*velocity'
+        >>> str(CompositeLoss({"reach": loss, "effort": "nn_output"}, weights={"reach": 1.0, "effort": 1e-5}))
+        'position as reach_position + 0.2*velocity as reach_velocity + 1e-5*nn_output as effort'
     """
 
     numbers: Array
@@ -224,11 +227,18 @@ class CompositeLoss(AbstractLoss):
     rest: Any = eqx.field(static=True)
     label: str = eqx.field(static=True)
 
-    def __init__(self, written: Written, weights: Mapping[str, Any], parameters: Mapping[str, Any]):
-        self.label = ""
+    def __init__(
+        self,
+        terms: "Mapping[str, AbstractLoss | str] | Sequence[AbstractLoss | str] | Parts",
+        weights: Mapping[str, Any] | Sequence[Any] | None = None,
+        label: str = "",
+    ):
+        parts = terms if isinstance(terms, Parts) else _grouped(terms, weights)
+        written, traced, parameters = parts.written, parts.weights, parts.parameters
+        self.label = label
         self.written = written
         self.program = build(written.terms)
-        self.numbers = as_vector({t.label: weights.get(t.label, t.factor) for t in written.terms if t.is_number})
+        self.numbers = as_vector({t.label: traced.get(t.label, t.factor) for t in written.terms if t.is_number})
         self.parameters = {n: as_scalar(parameters[n], "the parameter", n) for n in self.program.parameters}
         called = {name: meaning.object for name, meaning in self.program.objects.items()}
         self.objects, self.rest = eqx.partition(called, eqx.is_array)
@@ -267,6 +277,11 @@ class CompositeLoss(AbstractLoss):
         values, raw, weights, total = out
         return LossDict.of(zip(program.terms, values, strict=True), raw, weights, total)
 
+    @property
+    def composite(self) -> "CompositeLoss":
+        """The loss itself."""
+        return self
+
     def __hash__(self) -> int:
         # `jax.jit(loss)` asks for it. A loss is immutable, so the object itself will do.
         return id(self)
@@ -301,8 +316,17 @@ class CompositeLoss(AbstractLoss):
         known = isinstance(self.numbers, jax.Array) and not isinstance(self.numbers, jax.core.Tracer)
         known = known and self.numbers.ndim == 1
         now = dict(zip(self.program.numbers, np.asarray(self.numbers), strict=True)) if known else {}
+        called = eqx.combine(self.objects, self.rest)
+        objects: dict[Expr, Expr] = {
+            Name(name=name, meaning=meaning): Name(name=name, meaning=Object(name, called[name]))
+            for name, meaning in self.program.objects.items()
+        }
         return tuple(
-            replace(term, factor=held_number(now[term.label], term.factor)) if term.label in now else term
+            replace(
+                term,
+                factor=held_number(now[term.label], term.factor) if term.label in now else term.factor,
+                expr=term.expr.xreplace(objects) if objects else term.expr,
+            )
             for term in self.written.terms
         )
 
@@ -379,7 +403,7 @@ class CompositeLoss(AbstractLoss):
             if label not in self.program.terms:
                 advice = did_you_mean(label, self.labels, f"its terms are {listed(self.labels)}")
                 raise error("unknown-label", name=label, advice=advice)
-        return _assemble([row for row in _rows(self, 1) if row[0].label not in labels], [self])
+        return CompositeLoss(assemble([row for row in rows(self) if row.term.label not in labels], [self]))
 
     def python(self) -> str:
         """The Python/JAX source that runs."""
@@ -421,71 +445,31 @@ def _given_step(program: Program, step: Any) -> Any:
     return step if isinstance(step, jax.Array) else as_scalar(step, "the training iteration", "step")
 
 
-def composite(loss: AbstractLoss) -> CompositeLoss:
-    """A loss as a weighted sum of terms; a term alone has the weight 1."""
-    if isinstance(loss, CompositeLoss):
-        return loss
-    name = Name(name=loss.label, meaning=Object(loss.label, loss))
-    return CompositeLoss(Written((Term(loss.label, Fraction(1), name),)), {}, {})
+def _grouped(terms: Any, weights: Any) -> Parts:
+    """The parts of a group of losses."""
+    if not isinstance(terms, Mapping | list | tuple):
+        advice = "give a list of losses, or a mapping from label to loss"
+        raise error("bad-argument", argument="terms", got=described(terms), advice=advice)
+    named = list(terms.items()) if isinstance(terms, Mapping) else [("", term) for term in terms]
+    losses = [(key, _as_loss(term)) for key, term in named]
+    for key, _ in losses:
+        if isinstance(terms, Mapping) and not (isinstance(key, str) and is_name(key)):
+            raise error("bad-label", found=f"`{key}`")
+    labels = [key or loss.label or loss.labels[0] for key, loss in losses]
+    factors = scales(labels, weights, by_label=isinstance(terms, Mapping))
+    found: list[Row] = []
+    for (key, loss), scale in zip(losses, factors, strict=True):
+        group = bool(loss.label) or len(loss.labels) > 1
+        name = key or loss.label
+        found += relabelled(rows(loss, scale), name, group=group) if name else rows(loss, scale)
+    return assemble(found, [loss for _, loss in losses])
 
 
-_Row = tuple[Term, Any]
-
-
-def _rows(loss: CompositeLoss, scale: Any) -> list[_Row]:
-    """The terms of a scaled loss, each with its weight as an array where that is not known as a number."""
-    number = _scale(scale)
-    rows: list[_Row] = []
-    weights = loss.weights if number is None or isinstance(loss.numbers, jax.core.Tracer) else {}
-    for term in loss.terms:
-        factor = term.factor if number is None else exact.multiply(term.factor, number, term.span)
-        if number is None and not term.is_number:
-            raise error("traced-scale", label=term.label)
-        leaf = weights.get(term.label)
-        by = scale if number is None else float(number)
-        rows.append((replace(term, factor=factor), None if leaf is None else leaf * by))
-    return rows
-
-
-def _join(pieces: list[tuple[CompositeLoss, Any]]) -> CompositeLoss:
-    return _assemble([row for loss, scale in pieces for row in _rows(loss, scale)], [loss for loss, _ in pieces])
-
-
-def _override(mine: CompositeLoss, other: CompositeLoss) -> CompositeLoss:
-    rows = {row[0].label: row for row in [*_rows(mine, 1), *_rows(other, 1)]}
-    return _assemble(list(rows.values()), [mine, other])
-
-
-def _assemble(rows: list[_Row], losses: list[CompositeLoss]) -> CompositeLoss:
-    """A loss from the rows of others, equal ones merged; names and parameters must mean the same in all."""
-    if not rows:
-        raise error("no-terms")
-    terms = merge([term for term, _ in rows])
-    traced: dict[str, Any] = {term.label: 0.0 for term, leaf in rows if leaf is not None}
-    for term, leaf in rows:
-        if term.label in traced:
-            traced[term.label] += float(term.factor) if leaf is None else leaf
-    local: dict[str, Name] = {}
-    values: dict[str, Any] = {}
-    for loss in losses:
-        for name in loss.written.local:
-            if local.setdefault(name.name, name) != name:
-                raise error("two-meanings", name=name.name)
-        for parameter, value in loss.parameters.items():
-            known = values.setdefault(parameter, value)
-            if known is not value and not _same(known, value):
-                raise error("two-values", name=parameter, first=f"{known:g}", second=f"{value:g}")
-    return CompositeLoss(Written(terms, tuple(local.values())), traced, values)
-
-
-def _scale(value: Any) -> Fraction | None:
-    """What a loss is multiplied by: its exact value, or None for a traced scalar."""
-    if isinstance(value, jax.core.Tracer) and value.shape == ():
-        return None
-    number = None if isinstance(value, str) else exact_number(value)
-    if number is None:
-        raise error("scale", got="a loss" if isinstance(value, AbstractLoss) else described_number(value))
-    return number
+def _as_loss(term: Any) -> CompositeLoss:
+    if isinstance(term, type) or not isinstance(term, AbstractLoss | str | Mapping | Expr):
+        advice = f"give an instance: `{term.__name__}()`" if isinstance(term, type) else "give losses or texts"
+        raise error("bad-argument", argument="terms", got=described(term), advice=advice)
+    return compile(term)
 
 
 def _unless_number(other: Any, loss: CompositeLoss) -> Any:
@@ -495,8 +479,3 @@ def _unless_number(other: Any, loss: CompositeLoss) -> Any:
     if isinstance(other, int | float | np.generic | np.ndarray | jax.Array):
         raise error("add", got=described_number(other))
     return NotImplemented
-
-
-def _same(first: Any, second: Any) -> bool:
-    tracers = isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer)
-    return not tracers and bool(first == second)
