@@ -5,8 +5,9 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
+from types import CodeType, FunctionType
 from typing import Any
 
 import jax
@@ -58,7 +59,7 @@ class Object:
 
 
 def _identity(value: Any) -> Any:
-    """What tells one Python object from another, the same in every process; a function is told by its name."""
+    """What tells one Python object from another, the same in every process; a function is told by its code."""
     if value is None or isinstance(value, bool | int | float | complex | str | bytes):
         return value
     if isinstance(value, jax.core.Tracer):
@@ -70,6 +71,11 @@ def _identity(value: Any) -> Any:
         return [(str(key), _identity(item)) for key, item in value.items()]
     if isinstance(value, tuple | list):
         return [_identity(item) for item in value]
+    if isinstance(value, partial):
+        return _identity([value.func, value.args, value.keywords])
+    if isinstance(value, FunctionType):
+        captured = [cell.cell_contents for cell in value.__closure__ or ()]
+        return value.__module__, value.__qualname__, _code(value.__code__), _identity([value.__defaults__, captured])
     kind = value if hasattr(value, "__qualname__") else type(value)
     fields = (
         [(f.name, _identity(getattr(value, f.name, None))) for f in dataclasses.fields(value)]
@@ -77,6 +83,11 @@ def _identity(value: Any) -> Any:
         else []
     )
     return kind.__module__, kind.__qualname__, fields
+
+
+def _code(code: CodeType) -> Any:
+    constants = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return code.co_code, code.co_names, constants
 
 
 def _has_fields(value: Any) -> bool:

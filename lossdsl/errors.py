@@ -145,6 +145,10 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "bad-step": (LossValueError, "the training iteration `step` is {got}", "give one number"),
     "add": (LossValueError, "{got} cannot be added to a loss", "add a term; a constant has no gradient"),
     "no-step": (LossValueError, "the loss needs the training iteration `step`", "call it as `loss(states, trial_specs, step=i)`; `lossdsl eval` has `--step`"),
+    # Feedbax
+    "not-installed": (LossError, "{use} needs {package}, which is not installed", "run `pip install {install}`"),
+    "feedbax-step": (LossValueError, "the loss needs the training iteration `step`, which Feedbax does not give to a loss", "make `step` a parameter, and change it with `with_parameters`"),
+    "no-target": (LossValueError, "the term `{label}` has no target", "give `spec=TargetSpec(value)`, or `trial_specs.targets[\"{path}\"]`"),
     # data
     "no-root": (LossDataError, "`{name}` is not there: `{root}` is None", "give `{root}`, as in `loss(states, trial_specs, model=model)`"),
     "missing-path": (LossDataError, "`{name}` is not there: `{parent}` has no `{part}`", "{advice}"),

@@ -19,6 +19,7 @@ from lossdsl import weights as exact
 from lossdsl.algebra import Parts, Row, Written, assemble, exact_scale, join, override, relabelled, rows, scales
 from lossdsl.axes import BATCH
 from lossdsl.bind import Bound, Defined, Object, bind, each_name
+from lossdsl.bridge import feedbax_loss
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.expr import Expr, Name, program_text
 from lossdsl.latex import latex
@@ -299,6 +300,24 @@ class CompositeLoss(AbstractLoss):
     def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
         """The total of each trial."""
         return self.per_trial(states, trial_specs, model).total
+
+    def to_feedbax(self) -> Any:
+        """The loss as one of Feedbax, for its tasks and its trainer: a term of its own class for each of ours.
+
+        Returns:
+            A `feedbax.loss.CompositeLoss` with the same labels and weights; each term gives a value per trial.
+
+        Raises:
+            LossValueError: If Feedbax is not installed, or the loss needs `step`, which Feedbax does not give.
+        """
+        if self.program.uses_step:
+            raise error("feedbax-step")
+        alone = {
+            row.term.label: CompositeLoss(assemble([Row(replace(row.term, factor=Fraction(1)))], [self]))
+            for row in rows(self)
+        }
+        weights = self.program.weights(self.numbers, self.parameters, None)
+        return feedbax_loss(alone, dict(zip(alone, weights, strict=True)), self.label)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -126,8 +126,23 @@ class Program:
 
 
 def bound_terms(objects: Mapping[str, Any], given: tuple[Any, ...]) -> dict[str, Callable[[], Any]]:
-    """The `term` of each object on the states, the trials and, where it takes it, the model."""
-    return {name: partial(o.term, *given[: len(inspect.signature(o.term).parameters)]) for name, o in objects.items()}
+    """The `term` of each object on the states, the trials and, where it takes it, the model.
+
+    Terms with the same `build_context` share what it returns.
+    """
+    contexts: dict[Any, Any] = {}
+
+    def in_context(term: Any) -> Any:
+        if term.build_context not in contexts:
+            contexts[term.build_context] = term.build_context(*given)
+        return term.term_in(contexts[term.build_context])
+
+    return {
+        name: partial(in_context, term)
+        if hasattr(term, "build_context") and hasattr(term, "term_in")
+        else partial(term.term, *given[: len(inspect.signature(term.term).parameters)])
+        for name, term in objects.items()
+    }
 
 
 _PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()

@@ -18,7 +18,8 @@ from lossdsl.ops import OPS
 PACKAGE = Path(__file__).parent.parent / "lossdsl"
 # A file may import those before it.
 ORDER = """
-errors axes ops expr syntax parse scalars vocabulary bind weights normal emit latex data program values algebra loss feedbax history plot cli
+errors axes ops expr syntax parse scalars vocabulary bind weights normal emit latex data program values
+algebra bridge loss feedbax targets history plot cli
 """.split()  # noqa: SIM905
 
 

@@ -108,3 +108,6 @@ def test_files_that_are_not_there_or_not_right(tmp_path):
     np.savez(tmp_path / "pickled.npz", **{"states.x": np.array([{}], dtype=object)})
     message = run("eval", "position", "--data", str(tmp_path / "pickled.npz"), status=1)
     assert "cannot be read" in message
+    assert run("check", DATA, status=1) == (
+        f"`{DATA}` is not a text\nthe first argument is the loss, the data are given as `--data FILE.npz`\n"
+    )

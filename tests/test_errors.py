@@ -235,7 +235,8 @@ DATA = [
         "step*position",
         None,
         None,
-        "the loss needs the training iteration `step`\ncall it as `loss(states, trial_specs, step=i)`; `lossdsl eval` has `--step`",
+        "the loss needs the training iteration `step`\n"
+        "call it as `loss(states, trial_specs, step=i)`; `lossdsl eval` has `--step`",
     ),
 ]
 
