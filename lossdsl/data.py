@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -125,6 +126,17 @@ def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapp
                 used = [name for name in each_name([expr]) if name in sizes]
                 failure.fields["shapes"] = _shapes(used, quantities, arrays) + _one_step_more(failure.fields)
             raise
+
+
+def check_tree(root: str, value: Any) -> None:
+    """Refuse what `jit` cannot take as an argument, a namespace that is no PyTree.
+
+    Raises:
+        LossDataError: Names the root and what it holds.
+    """
+    for leaf in jax.tree.leaves(value):
+        if not hasattr(leaf, "dtype") and type(leaf).__hash__ is None:
+            raise error("not-a-tree", root=root, got=described(leaf))
 
 
 def term_with(terms: Mapping[str, Expr], name: str) -> str | None:

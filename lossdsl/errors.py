@@ -153,6 +153,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "no-root": (LossDataError, "`{name}` is not there: `{root}` is None", "give `{root}`, as in `loss(states, trial_specs, model=model)`"),
     "missing-path": (LossDataError, "`{name}` is not there: `{parent}` has no `{part}`", "{advice}"),
     "no-array": (LossDataError, "`{name}` is {got}, not an array of real numbers", "`{path}` must hold an array with the axes {axes}"),
+    "not-a-tree": (LossDataError, "`{root}` holds {got}, which JAX cannot look into", "a term in Python sees `{root}` whole: give dicts, named tuples or Equinox modules"),
     "rank": (LossDataError, "`{name}` has the shape {shape}, its axes are {axes}", "{advice}"),
     "not-one": (LossDataError, "axis {position} of `{name}` has the length {length}, the vocabulary says 1: its shape is {shape}", "`{path}` must have the axes {axes}"),
     "no-trials": (LossDataError, "`{name}` has no trials: its shape is {shape}", "the mean over `batch` needs at least one"),
@@ -174,7 +175,6 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "no-row": (LossDataError, "the history has no row for the iteration {step}", "it has {number}, from {first} to {last}"),
     "bad-history": (LossDataError, "`{path}` cannot be loaded: {reason}", "give a file that `history.save` wrote"),
     "history-version": (LossDataError, "`{path}` is a history of version {found}", "this is a lossdsl for version {known}; update it, or save the file again"),
-    "no-matplotlib": (LossError, "a plot needs Matplotlib, which is not installed", "run `pip install 'lossdsl[plot]'`"),
 }  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from lossdsl.algebra import Parts, Row, Written, assemble, exact_scale, join, ov
 from lossdsl.axes import BATCH
 from lossdsl.bind import Bound, Defined, Object, bind, each_name
 from lossdsl.bridge import feedbax_loss
+from lossdsl.data import check_tree
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.expr import Expr, Name, program_text
 from lossdsl.latex import latex
@@ -28,7 +29,7 @@ from lossdsl.parse import is_name, read
 from lossdsl.program import Program, bound_terms, build
 from lossdsl.scalars import as_scalar, as_vector, described_number, exact_number, held_number
 from lossdsl.values import LossDict
-from lossdsl.vocabulary import FEEDBAX, Parameter, Vocabulary
+from lossdsl.vocabulary import FEEDBAX, ROOTS, Parameter, Vocabulary
 
 
 def compile(
@@ -251,7 +252,8 @@ class CompositeLoss(AbstractLoss):
             states: The trajectories of the model.
             trial_specs: The trials.
             model: The model, for a loss that reads it.
-            step: The training iteration, for a loss that needs it.
+            step: The training iteration, for a loss that needs it. As an argument of your own jitted function give it
+                as an array, `jnp.asarray(i)`: a Python number is compiled in, and would retrace each time.
 
         Returns:
             A `LossDict` in the order of the terms.
@@ -266,6 +268,8 @@ class CompositeLoss(AbstractLoss):
             arrays = program.pick(states, trial_specs, model)
             if program.objects:
                 given = (states, trial_specs, model)
+                for root, value in zip(ROOTS, given, strict=True):
+                    check_tree(root, value)
                 objects = eqx.combine(self.objects, self.rest)
                 out = program.run_with_objects(self.numbers, self.parameters, step, arrays, objects, given)
             else:

@@ -116,7 +116,7 @@ def _new_axes() -> "Axes":
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
     except ImportError:
-        raise error("no-matplotlib") from None
+        raise error("not-installed", use="a plot", package="Matplotlib", install="'lossdsl[plot]'") from None
     ax = Figure(dpi=150, layout="constrained").subplots()
     ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1, steps=[1, 2, 2.5, 5, 10]))
     return ax

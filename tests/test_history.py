@@ -209,6 +209,8 @@ def test_rows_for_some_iterations_only():
     filled = jax.lax.fori_loop(0, 100, lambda i, history: history.record(i, numbers(a=2.0 * i)), history)
     np.testing.assert_array_equal(filled.train["a"], [10.0, 20.0, 30.0])
     np.testing.assert_array_equal(filled.steps, [10, 20, 30])
+    for step in (-1, 9, 15, 40):
+        equal(jax.jit(lambda history, i: history.record(i, numbers(a=1.0)))(filled, step), filled)
     for step in (-1, 9, 11, 40, jnp.asarray(25), np.array([10, 12])):
         values = jax.tree.map(lambda leaf, step=step: jnp.full(np.shape(step), leaf), numbers(a=1.0))
         with pytest.raises(LossDataError) as caught:
@@ -318,6 +320,8 @@ HISTORY = LossHistory.start(AB, 3)
         (lambda h: LossHistory.start(["a"], True), "history-steps", "cannot be a bool"),
         (lambda h: LossHistory.start(["a"], 3.0), "history-steps", "cannot be a float"),
         (lambda h: LossHistory.start(["a"], []), "history-steps", "cannot be a list"),
+        (lambda h: LossHistory.start(["a"], np.zeros(0, int)), "history-steps", "cannot be an array of shape (0,)"),
+        (lambda h: LossHistory.start(["a"], np.ones(1)), "history-steps", "cannot be an array of shape (1,)"),
         (lambda h: LossHistory.start(["a"], np.ones((2, 2), int)), "history-steps", "be an array of shape (2, 2)"),
         (lambda h: LossHistory.start(["a"], [1, 5, 5]), "history-steps", "cannot be ..., 5, 5, ..."),
     ],
@@ -605,6 +609,12 @@ def test_a_plot_of_an_ensemble_is_a_mean_in_a_band():
     corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
     assert corners == {(0, 2), (0, 4), (1, 4), (1, 8), (2, 8), (2, 24)}
     np.testing.assert_array_equal(bar.get_segments(), [[[1, 2], [1, 4]]])
+
+
+def test_a_plot_of_members_that_diverge_or_are_of_a_short_type():
+    raw = jnp.asarray([[6e4, jnp.inf, 2.0], [6e4, -jnp.inf, jnp.inf]], jnp.float16)
+    figure = plot_loss_history(LossHistory.from_scan(LossDict({"a": raw}, {"a": 1.0})))
+    np.testing.assert_array_equal(lines(figure)["a"].get_xydata(), [[0, np.float16(6e4)]])
 
 
 def test_validation_is_circles_in_the_colour_of_the_term():

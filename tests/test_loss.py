@@ -277,3 +277,13 @@ def test_loss_dict_names_its_leaves(values):
 
 def test_loss_dict_prints_its_values(values):
     assert eqx.tree_pformat(values) == "{'position': f32[], 'nn_hidden': f32[], 'final(velocity)': f32[]}"
+
+
+def test_a_term_in_python_needs_states_that_are_a_pytree(reach):
+    loss = ld.compile("position") + Regulariser()
+    with pytest.raises(ld.LossDataError) as caught:
+        loss(SimpleNamespace(**reach.states), reach.trial_specs)
+    assert str(caught.value) == (
+        "`states` holds a SimpleNamespace, which JAX cannot look into\n"
+        "a term in Python sees `states` whole: give dicts, named tuples or Equinox modules"
+    )
