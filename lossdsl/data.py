@@ -241,7 +241,8 @@ def load_npz(path: str | Path) -> Trajectories:
     if not zipfile.is_zipfile(path):
         raise error("bad-file", path=str(path), reason="it is not an .npz file")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: NumPy leaves a file that is cut off open.
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as failure:
         raise error("bad-file", path=str(path), reason=str(failure).split("\n")[0]) from None

@@ -662,8 +662,8 @@ def test_values_that_a_logarithm_does_not_have(raw, scale, shown):
 
 
 def test_a_zero_does_not_stretch_the_axis():
-    plain = drawn(plot_loss_history(single(a=[4.0, 2.0, 1.0]))).axes[0]
-    zeros = drawn(plot_loss_history(single(a=[4.0, 2.0, 1.0], b=[0.0, 0.0, 0.0]))).axes[0]
+    plain = plot_loss_history(single(a=[4.0, 2.0, 1.0])).axes[0]
+    zeros = plot_loss_history(single(a=[4.0, 2.0, 1.0], b=[0.0, 0.0, 0.0])).axes[0]
     assert plain.get_ylim() == zeros.get_ylim()
 
 
