@@ -262,7 +262,9 @@ class CompositeLoss(AbstractLoss):
             LossDataError: For arrays that are missing or do not fit.
             LossValueError: If the loss needs `step` and is not given it.
         """
-        program = self.program
+        # Each look-up of an attribute goes through Python code of Equinox.
+        own = self.__dict__
+        program, numbers, parameters = own["program"], own["numbers"], own["parameters"]
         step = _given_step(program, step)
         try:
             arrays = program.pick(states, trial_specs, model)
@@ -271,16 +273,16 @@ class CompositeLoss(AbstractLoss):
                 for root, value in zip(ROOTS, given, strict=True):
                     check_tree(root, value)
                 objects = eqx.combine(self.objects, self.rest)
-                out = program.run_with_objects(self.numbers, self.parameters, step, arrays, objects, given)
+                out = program.run_with_objects(numbers, parameters, step, arrays, objects, given)
             else:
-                out = program.run(self.numbers, self.parameters, step, arrays)
+                out = program.run(numbers, parameters, step, arrays)
         except LossError as failure:
             raise failure.with_traceback(None) from None
         except TypeError:
             program.check(arrays)
             raise
         values, raw, weights, total = out
-        return LossDict.of(zip(program.terms, values, strict=True), raw, weights, total)
+        return LossDict.of(zip(program.terms, values, strict=True), raw, numbers if weights is None else weights, total)
 
     @property
     def composite(self) -> "CompositeLoss":

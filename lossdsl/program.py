@@ -103,11 +103,15 @@ class Program:
         return [jnp.asarray(made[label]) if label in made else given[label] for label in self.terms]
 
     def evaluate(self, numbers: Array, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> Any:
-        """Weighted values, and each in one array the values without weights and the weights, and the total."""
+        """Weighted values, and each in one array the values without weights and the weights, and the total.
+
+        Weights that all are numbers stay with the caller, who has them: one array less to hand back.
+        """
         raw = [jnp.mean(wide(value)) for value in self.per_trial(parameters, step, arrays, objects).values()]
         weights = self.weights(numbers, parameters, step)
         values = [value * weight.astype(value.dtype) for value, weight in zip(raw, weights, strict=True)]
-        return values, jnp.stack(raw), jnp.stack(weights), sum(values[1:], start=values[0])
+        made = None if len(self.numbers) == len(weights) else jnp.stack(weights)
+        return values, jnp.stack(raw), made, sum(values[1:], start=values[0])
 
     @cached_property
     def run(self) -> Callable[..., Any]:
