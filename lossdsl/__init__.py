@@ -2,6 +2,9 @@
 
 from importlib.metadata import version
 
+from lossdsl import adaptive as adaptive
+from lossdsl.data import load_npz as load_npz
+from lossdsl.diff import Change as Change, LossDiff as LossDiff, diff as diff
 from lossdsl.errors import (
     LossAxesError as LossAxesError,
     LossDataError as LossDataError,
@@ -27,10 +30,24 @@ from lossdsl.feedbax import (
     power_discount as power_discount,
     simple_reach_loss as simple_reach_loss,
 )
+from lossdsl.gradients import (
+    GradientReport as GradientReport,
+    TermGradients as TermGradients,
+    term_gradients as term_gradients,
+)
 from lossdsl.history import LossHistory as LossHistory
 from lossdsl.loss import AbstractLoss as AbstractLoss, CompositeLoss as CompositeLoss, compile as compile
 from lossdsl.parse import parse as parse
-from lossdsl.plot import plot_loss_history as plot_loss_history
+from lossdsl.plot import plot_loss_history as plot_loss_history, plot_schedule as plot_schedule
+from lossdsl.store import (
+    LossConfig as LossConfig,
+    LossField as LossField,
+    LossSchema as LossSchema,
+    load as load,
+    load_vocabulary as load_vocabulary,
+    save as save,
+)
+from lossdsl.symbolic import from_sympy as from_sympy
 from lossdsl.targets import (
     TargetSpec as TargetSpec,
     TargetStateLoss as TargetStateLoss,

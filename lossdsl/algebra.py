@@ -23,7 +23,7 @@ class Written:
 
     Attributes:
         terms: The terms, with the weights of the text.
-        local: The definitions of its text.
+        local: The definitions of its text, and its parameters.
     """
 
     terms: tuple[Term, ...]

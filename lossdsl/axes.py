@@ -42,17 +42,21 @@ class Fit:
 
 @dataclass(frozen=True)
 class Rule:
-    """How an operator treats axes: `rule(axes of the operands, static)`, where `static` is an axis or a subscript.
+    """How an operator treats axes: `rule(axes of the operands, static)`.
+
+    What the text fixes is `static`: an axis or several, a subscript, or a whole number.
 
     Attributes:
         fit: The rule.
         option: Whether a text may say which axis.
         each_step: Whether it does the same at each step of `time`, unless that is the axis it is given.
+        drops: How many of the first steps the result lacks.
     """
 
     fit: Callable[[Sequence[Axes | None], Any], Fit]
     option: bool = False
     each_step: bool = False
+    drops: int = 0
 
     def __call__(self, operands: Sequence[Axes | None], static: Any) -> Fit:
         return self.fit(operands, static)
@@ -87,9 +91,30 @@ def _elementwise(operands: Sequence[Axes | None], static: Any) -> Fit:
     return Fit(frame, frame)
 
 
-def _need(frame: Axes, axis: str) -> None:
-    if axis not in frame:
-        raise Misfit("missing-axis", 0, axis=axis)
+def _need_numbers(operands: Sequence[Axes | None], start: int = 0) -> None:
+    for i, axes in enumerate(operands[start:], start):
+        if axes:
+            raise Misfit("not-scalar", i)
+
+
+def _numbers(operands: Sequence[Axes | None], static: Any) -> Fit:
+    _need_numbers(operands)
+    return _elementwise(operands, static)
+
+
+def _need(axes: Axes, axis: str, operand: int = 0) -> None:
+    if axis not in axes:
+        raise Misfit("missing-axis", operand, axis=axis)
+
+
+def _named(static: Any) -> tuple[str, ...]:
+    """The axes that a text names."""
+    return (static,) if isinstance(static, str) else static or ()
+
+
+def dual(axis: str) -> str:
+    """The second axis of a square matrix, as long as the first."""
+    return f"{axis}'"
 
 
 def without(axes: Axes, *gone: str) -> Axes:
@@ -98,47 +123,89 @@ def without(axes: Axes, *gone: str) -> Axes:
 
 
 elementwise = Rule(_elementwise, each_step=True)
+numbers = Rule(_numbers)
 
 
 def reduces(default: str) -> Rule:
-    """Takes one axis away: the one given, or the default."""
+    """Takes axes away: those given, or the default. A second operand is a mask, with no axis that the first lacks."""
 
     def fit(operands: Sequence[Axes | None], static: Any) -> Fit:
-        frame, axis = align(operands), static or default
-        _need(frame, axis)
-        if frame[axis] == 0:
-            raise Misfit("empty-window", 0)
-        return Fit(frame, without(frame, axis), axis)
+        first, mask = [*operands, {}][:2]
+        for axis in mask or ():
+            if first is not None and axis not in first:
+                raise Misfit("mask-axes", 0, 1, axis=axis)
+        frame, gone = align(operands), _named(static or default)
+        for axis in gone:
+            _need(frame, axis)
+            if frame[axis] == 0:
+                raise Misfit("empty-window", 0)
+        return Fit(frame, without(frame, *gone), gone if len(gone) > 1 else gone[0])
 
     return Rule(fit, option=True)
 
 
+def _vector(axes: Axes, static: Any, *, one: bool = True) -> tuple[str, ...]:
+    """The axes of a vector, those that are neither `batch` nor `time`, or those given."""
+    for axis in _named(static):
+        _need(axes, axis)
+    found = _named(static) or tuple(axis for axis in axes if axis not in (TIME, BATCH))
+    if not found:
+        raise Misfit("not-vector", 0)
+    if one and len(found) > 1:
+        raise Misfit("which-axis", 0, axis=found[0], number=len(found))
+    return found
+
+
 def features(*, one: bool, tree: bool = False) -> Rule:
-    """Takes away the axes of a vector, those that are neither `batch` nor `time`, or the one given."""
+    """Takes away the axes of a vector, those that are neither `batch` nor `time`, or those given."""
 
     def fit(operands: Sequence[Axes | None], static: Any) -> Fit:
         if tree and operands[0] is None and static is None:
             return Fit({}, {})
         frame = align(operands)
-        if static:
-            _need(frame, static)
-        gone = (static,) if static else tuple(axis for axis in frame if axis not in (TIME, BATCH))
-        if not gone:
-            raise Misfit("not-vector", 0)
-        if one and len(gone) > 1:
-            raise Misfit("which-axis", 0, axis=gone[0], number=len(gone))
+        gone = _vector(frame, static, one=one)
         return Fit(frame, without(frame, *gone), gone)
 
     return Rule(fit, option=True, each_step=True)
+
+
+def classes(*, keep: bool = False, every: bool = True) -> Rule:
+    """Works along the axis of the first operand's vector, which stays or goes; `every`: all operands have it."""
+
+    def fit(operands: Sequence[Axes | None], static: Any) -> Fit:
+        frame = align(operands)
+        over = _vector(operands[0] or {}, static)
+        for i, axes in enumerate(operands[1:] if every else (), start=1):
+            _need(axes or {}, over[0], i)
+        return Fit(frame, frame if keep else without(frame, *over), over)
+
+    return Rule(fit, option=True, each_step=True)
+
+
+def _quadratic(operands: Sequence[Axes | None], static: Any) -> Fit:
+    frame, matrix = align(operands[:1]), operands[1]
+    if matrix is None:
+        raise Misfit("tree", 1)
+    (axis,) = _vector(frame, static)
+    half = dual(axis) in matrix and axis not in matrix
+    if half or any(other not in (*frame, dual(axis)) for other in matrix):
+        raise Misfit("not-matrix", 0, 1, axis=axis)
+    if dual(axis) not in matrix:
+        return Fit(align(operands), without(frame, axis), (axis,))
+    # The matrix stands last, as for `matmul`.
+    result = align([without(frame, axis), without(matrix, axis, dual(axis))])
+    return Fit({**result, axis: frame[axis], dual(axis): matrix[dual(axis)]}, result, (axis, dual(axis)))
+
+
+# A vector and a square matrix over its axis, which both go; the matrix may be its diagonal or a number.
+quadratic = Rule(_quadratic, option=True, each_step=True)
 
 
 def along(axis: str, *, keep: bool) -> Rule:
     """Works along one axis of the first operand, which stays or goes; the others are numbers."""
 
     def fit(operands: Sequence[Axes | None], static: Any) -> Fit:
-        for i, axes in enumerate(operands[1:], start=1):
-            if axes:
-                raise Misfit("not-scalar", i)
+        _need_numbers(operands, start=1)
         frame = align(operands)
         _need(frame, axis)
         if frame[axis] == 0:
@@ -149,17 +216,19 @@ def along(axis: str, *, keep: bool) -> Rule:
 
 
 def shortens(axis: str) -> Rule:
-    """Works along one axis and leaves it one step shorter."""
+    """Works along one axis and leaves it a whole number of steps shorter, the second operand."""
 
     def fit(operands: Sequence[Axes | None], static: Any) -> Fit:
+        if not static:
+            raise Misfit("not-a-count", 1)
         frame = align(operands)
         _need(frame, axis)
         length = frame[axis]
-        if length is not None and length < 2:
+        if length is not None and length <= static:
             raise Misfit("empty-window", 0)
-        return Fit(frame, {**frame, axis: None if length is None else length - 1}, axis)
+        return Fit(frame, {**frame, axis: None if length is None else length - static}, axis)
 
-    return Rule(fit)
+    return Rule(fit, drops=1)
 
 
 def _subscript(operands: Sequence[Axes | None], static: Any) -> Fit:

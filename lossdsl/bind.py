@@ -14,8 +14,8 @@ import jax
 import numpy as np
 
 from lossdsl.axes import BATCH, TIME, Axes
-from lossdsl.errors import LossError, error
-from lossdsl.expr import MAX_DEPTH, Call, Expr, Label, Let, Name
+from lossdsl.errors import LossError, each, error
+from lossdsl.expr import MAX_DEPTH, Call, Expr, Fault, Label, Let, Name
 from lossdsl.parse import parse
 from lossdsl.vocabulary import STEP, Definition, Parameter, Quantity, Vocabulary
 
@@ -31,6 +31,7 @@ class Defined:
     expr: Expr
     local: bool
     latex: str
+    doc: str
     content: bytes
     axes: Axes | None
     constant: bool
@@ -101,10 +102,12 @@ class Bound:
     Attributes:
         expr: The loss, every name with its meaning.
         local: The definitions of the text, in order.
+        limited: The calls, in definitions too, whose operator has a domain.
     """
 
     expr: Expr
     local: tuple[Name, ...] = ()
+    limited: tuple[Call, ...] = ()
 
 
 def bind(expr: Expr, vocabulary: Vocabulary) -> Bound:
@@ -121,18 +124,20 @@ class _Binder:
     def __init__(self, vocabulary: Vocabulary):
         self.vocabulary = vocabulary
         self.known: dict[str, Name] = {}
+        self.failed: dict[str, LossError] = {}
         self.pending: dict[str, Expr] = {}
         self.open: list[str] = []
+        self.limited: list[Call] = []
         self.level = 0
 
     def loss(self, expr: Expr) -> Bound:
         if not isinstance(expr, Let):
-            return Bound(self.expr(expr, top=True))
+            return Bound(self.expr(expr, top=True), (), tuple(self.limited))
         for name, value in zip(expr.names, expr.args, strict=False):
             self.check_local(name)
             self.pending[name.name] = value
-        local = tuple(self.name(name) for name in expr.names)
-        return Bound(self.expr(expr.args[-1], top=True), local)
+        *local, loss = each(lambda part: self.expr(part, top=True), [*expr.names, expr.args[-1]])
+        return Bound(loss, tuple(name for name in local if isinstance(name, Name)), tuple(self.limited))
 
     def check_local(self, name: Name) -> None:
         if name.name in self.pending:
@@ -144,21 +149,33 @@ class _Binder:
         """The node with meanings, its axes checked; the terms of the loss, at the top, need not fit each other."""
         if isinstance(node, Name):
             return self.name(node)
+        if isinstance(node, Fault):
+            raise node.error
         if not node.args:
             return node
         if self.level > MAX_DEPTH:
             raise error("too-deep", node.span, limit=MAX_DEPTH)
         top = top and (isinstance(node, Label) or (isinstance(node, Call) and node.op.name in ("+", "neg", "*", "/")))
         self.level += 1
-        bound = node.func(*[self.expr(arg, top) for arg in node.args])
-        self.level -= 1
+        try:
+            bound = node.func(*each(lambda arg: self.expr(arg, top), node.args))
+        finally:
+            self.level -= 1
         if isinstance(bound, Call) and not (top and _weighs(bound)):
             _ = bound.fit
+        if isinstance(bound, Call) and bound.op.domain:
+            self.limited.append(bound)
         return bound
 
     def name(self, node: Name) -> Name:
+        if node.name in self.failed:
+            raise self.failed[node.name]
         if node.name not in self.known:
-            self.known[node.name] = Name(name=node.name, meaning=self.meaning(node))
+            try:
+                self.known[node.name] = Name(name=node.name, meaning=self.meaning(node))
+            except LossError as failure:
+                self.failed[node.name] = failure
+                raise
         return Name(name=node.name, meaning=self.known[node.name].meaning, span=node.span)
 
     def meaning(self, node: Name) -> Quantity | Parameter | Defined | Object:
@@ -174,10 +191,9 @@ class _Binder:
         row = vocabulary.terms.get(name)
         if isinstance(row, Definition):
             try:
-                return self.defined(node, parse(row.text), local=False, latex=row.latex)
+                return self.defined(node, parse(row.text), local=False, latex=row.latex, doc=row.doc)
             except LossError as failure:
-                failure.term = failure.term or name
-                raise
+                raise failure.in_term(name) from None
         if row is not None:
             return Object(name, row)
         raise error("unknown-name", node.span, name=name, advice=self.advice(node))
@@ -188,7 +204,7 @@ class _Binder:
             return f"the name of a term has no `-`: write `as {label[1]}_{node.name}`"
         return self.vocabulary.advice(node.name, tuple(self.pending))
 
-    def defined(self, node: Name, value: Expr, local: bool, latex: str = "") -> Defined:
+    def defined(self, node: Name, value: Expr, local: bool, latex: str = "", doc: str = "") -> Defined:
         if node.name in self.open:
             chain = [*self.open[self.open.index(node.name) :], node.name]
             raise error("circular", node.span, name=node.name, chain=" -> ".join(chain))
@@ -196,10 +212,12 @@ class _Binder:
             if isinstance(part, Label):
                 raise error("label-inside", part.span, operator=node.name, name=part.name)
         self.open.append(node.name)
-        expr = self.expr(value)
-        self.open.pop()
+        try:
+            expr = self.expr(value)
+        finally:
+            self.open.pop()
         size = sum(_size(part) for part in expr.walk())
-        return Defined(expr, local, latex, expr.content, expr.axes, expr.constant, size, uneven(expr))
+        return Defined(expr, local, latex, doc, expr.content, expr.axes, expr.constant, size, uneven(expr))
 
 
 def _weighs(node: Call) -> bool:

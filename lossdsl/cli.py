@@ -1,96 +1,216 @@
-"""The command line: evaluate, check and show a loss; list operators and names."""
+"""The command line: evaluate, check, show, compare and format losses; list operators and names."""
 
 import json
 import math
+import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from lossdsl import data
+from lossdsl import data, picture
+from lossdsl.diff import diff
 from lossdsl.errors import LossError, error
-from lossdsl.expr import shown_axes
+from lossdsl.expr import Let, by_default, shown_axes
+from lossdsl.files import KINDS
+from lossdsl.fmt import formatted
+from lossdsl.formula import formula
 from lossdsl.loss import CompositeLoss, compile
 from lossdsl.ops import OPS
+from lossdsl.parse import parse
+from lossdsl.store import load
+from lossdsl.symbolic import expression
+from lossdsl.table import aligned
+from lossdsl.values import shortest, summary, table
 from lossdsl.vocabulary import FEEDBAX, STEP, Quantity
-from lossdsl.weights import expression
 
 # A loss such as `-position` is not an option.
 app = typer.Typer(
-    help="The loss of a JAX controller as one line of text.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 _LOSS = {"ignore_unknown_options": True}
+_OUTPUT_HELP = "Write a file: .tex, a document, or .svg, .png or .pdf, a picture drawn by Matplotlib."
 _DATA_HELP = "An .npz file with keys such as states.net.hidden."
-_LossText = Annotated[str, typer.Argument(metavar="LOSS", help="A loss, or a file that holds one.")]
-_LOOKS_LIKE_FILE = re.compile(r"[^\s()*+]+\.(loss|txt)")
-_NUMBERS = ("weight", "raw", "weighted", "share")
+_LossText = Annotated[
+    str,
+    typer.Argument(metavar="LOSS", help="A loss, or a file that holds one: a text, or a config in YAML, TOML or JSON."),
+]
+_SET_HELP = "The value of a parameter; may be repeated. A name that nothing else defines becomes a parameter."
+_Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=NUMBER", help=_SET_HELP)]
+_WEIGHT_HELP = "A new weight of a term; may be repeated."
+_Weight = Annotated[list[str] | None, typer.Option("--weight", metavar="LABEL=NUMBER", help=_WEIGHT_HELP)]
+_LOOKS_LIKE_FILE = re.compile(r"[^\s()*+]+\.(loss|txt|yaml|yml|toml|json)", re.IGNORECASE)
+_STDIN = "-"
+# What a command ends with that tells by its exit status whether something differs.
+_DIFFERENT, _TROUBLE = 1, 2
 
 
 def main() -> None:
     """Run the command line; what is wrong with a loss goes to stderr, with exit status 1."""
+    # A loss such as `-position` is not the options `-p` and `-o sition`.
+    arguments = [f" {argument}" if re.match("-[^-].", argument) else argument for argument in sys.argv[1:]]
+    with _exits(1):
+        app(arguments, color=_colour())
+
+
+@contextmanager
+def _exits(status: int) -> Iterator[None]:
     try:
-        app()
+        yield
     except LossError as failure:
-        print(failure, file=sys.stderr)
-        sys.exit(1)
+        _print_error(str(failure))
+        sys.exit(status)
+
+
+def _print_error(message: str) -> None:
+    """On a terminal what is wrong is bold, and the carets are red."""
+    message = re.sub(r"(?:\A|(?<=\n\n)).+", lambda first: typer.style(first[0], bold=True), message)
+    carets = re.compile(r"(?<=\n) +\^+$", re.MULTILINE)
+    message = carets.sub(lambda line: typer.style(line[0], fg=typer.colors.RED), message)
+    typer.echo(message, err=True, color=_colour())
+
+
+def _colour() -> bool | None:
+    """Colours stand only where a terminal shows them, and never where it is asked for none: https://no-color.org."""
+    return False if os.environ.get("NO_COLOR") else None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"lossdsl {version('lossdsl')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The loss of a JAX controller as one line of text."""
 
 
 @app.command("eval", context_settings=_LOSS)
 def evaluate(
     loss: _LossText,
     file: Annotated[Path, typer.Option("--data", metavar="FILE", help=_DATA_HELP)],
+    given: _Set = None,
+    weight: _Weight = None,
     step: Annotated[int | None, typer.Option(help="The training iteration, for a loss that needs it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Evaluate a loss on trajectories: label, weight, raw value, weighted value and share of each term."""
-    compiled = _compiled(loss)
-    given = data.load_npz(file)
-    values = compiled(given.states, given.trial_specs, given.model, step)
-    total = _shortest(values.total)
-    rows: list[dict[str, Any]] = [
-        {
-            "label": label,
-            "weight": _shortest(values.weights[label]),
-            "raw": _shortest(values.raw[label]),
-            "weighted": _shortest(value),
-            "share": _shortest(value) / total if total else math.nan,
-        }
-        for label, value in values.items()
-    ]
-    if as_json:
-        terms = [{key: _finite(value) for key, value in row.items()} for row in rows]
-        print(json.dumps({"terms": terms, "total": _finite(total), "digest": compiled.digest}, indent=2))
-        if not math.isfinite(total):
-            print(f"the total is {total}", file=sys.stderr)
+    compiled = _compiled(loss, _numbers("--set", "alpha", given)).with_weights(_numbers("--weight", "position", weight))
+    trajectories = data.load_npz(file)
+    values = compiled(trajectories.states, trajectories.trial_specs, trajectories.model, step)
+    total = shortest(values.total)
+    if not as_json:
+        _print_lines(table(values))
         return
-    shown = [[row["label"], *(f"{row[key]:.6g}" for key in _NUMBERS[:3]), _percent(row["share"])] for row in rows]
-    _print_table(["term", *_NUMBERS], [*shown, ["total", "", "", f"{total:.6g}", ""]], right=_NUMBERS)
+    terms = [{key: _finite(value) for key, value in row.items()} for row in summary(values)]
+    print(json.dumps({"terms": terms, "total": _finite(total), "digest": compiled.digest}, indent=2))
+    if not math.isfinite(total):
+        print(f"the total is {total}", file=sys.stderr)
 
 
 @app.command(context_settings=_LOSS)
-def check(loss: _LossText) -> None:
+def check(loss: _LossText, given: _Set = None) -> None:
     """Parse a loss, look its names up, check its axes, and print its terms."""
-    compiled = _compiled(loss)
+    compiled = _compiled(loss, _numbers("--set", "alpha", given))
     rows = [[term.label, str(expression(term.factor)), str(term.expr)] for term in compiled.terms]
     _print_table(["term", "weight", "expression"], rows)
 
 
 @app.command(context_settings=_LOSS)
-def python(loss: _LossText) -> None:
+def python(loss: _LossText, given: _Set = None) -> None:
     """Print the Python/JAX source that runs."""
-    print(_compiled(loss).python(), end="")
+    print(_compiled(loss, _numbers("--set", "alpha", given)).python(), end="")
+
+
+@app.command("diff", context_settings=_LOSS)
+def compare(
+    old: Annotated[str, typer.Argument(metavar="A", help="A loss, or a file that holds one.")],
+    new: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    given: _Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Print what changed from one objective to another, one row a change.
+
+    How they are written and the order of their terms is no change.
+    Exit status: 0 if nothing changed, 1 if something did, 2 if one of them is not a loss.
+    """
+    numbers = _numbers("--set", "alpha", given)
+    with _exits(_TROUBLE):
+        found = diff(_compiled(old, numbers, all_used=False), _compiled(new, numbers, all_used=False))
+    if as_json:
+        print(json.dumps(found.to_dict(), indent=2))
+    else:
+        colours = {"+": typer.colors.GREEN, "-": typer.colors.RED}
+        for line in str(found).splitlines():
+            typer.secho(line, fg=colours.get(line[0]))
+    raise typer.Exit(_DIFFERENT if found else 0)
+
+
+@app.command("fmt")
+def format_files(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files that hold a loss; - for the input.")],
+    only_check: Annotated[bool, typer.Option("--check", help="Change nothing, tell by the exit status.")] = False,
+) -> None:
+    """Write losses as they are printed, and print the names of the files that change.
+
+    Comments stay where they stand. The text on the input goes to the output.
+    Exit status: 0, with --check 1 if a file would change; 2 if one is not a loss, which then stays as it is.
+    """
+    status = 0
+    for file in files:
+        try:
+            text = sys.stdin.read() if file == _STDIN else _text(Path(file))
+            result = formatted(text)
+        except LossError as failure:
+            _print_error(f"{file}: {failure}")
+            status = _TROUBLE
+            continue
+        if file == _STDIN and not only_check:
+            print(result, end="")
+        elif result != text:
+            print(file)
+            if only_check:
+                status = max(status, _DIFFERENT)
+            else:
+                Path(file).write_text(result, encoding="utf-8", newline="\n")
+    raise typer.Exit(status)
+
+
+@app.command(context_settings=_LOSS)
+def latex(
+    loss: _LossText,
+    given: _Set = None,
+    expand: Annotated[bool, typer.Option("--expand", help="Write the mathematics of each term.")] = False,
+    where: Annotated[bool, typer.Option("--where", help="Also say what the symbols mean.")] = False,
+    aligned_rows: Annotated[bool, typer.Option("--aligned", help="Write one term a row.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help=_OUTPUT_HELP)] = None,
+) -> None:
+    """Print the loss in LaTeX, or write a document or a picture of it."""
+    compiled, form = _compiled(loss, _numbers("--set", "alpha", given)), "aligned" if aligned_rows else "line"
+    if output:
+        shown = formula(compiled.terms, compiled.written.local, expand=expand, where=where)
+        picture.save(shown, form, output)
+    else:
+        print(compiled.latex(expand=expand, form=form, where=where))
 
 
 @app.command()
 def ops() -> None:
     """List the operators, one line each with an example."""
-    rows = [[_signature(name), op.summary, op.example] for name, op in OPS.items()]
+    rows = [[signature(name), op.summary, op.example] for name, op in OPS.items()]
     _print_table(["operator", "what it is", "example"], rows)
 
 
@@ -110,15 +230,53 @@ def names(
     _print_table(["parameter", "what it is"], [[STEP, "the training iteration"]])
 
 
-def _compiled(loss: str) -> CompositeLoss:
+@app.command()
+def schema(
+    kind: Annotated[str, typer.Argument(metavar="[loss|vocabulary]", help="The kind of file.")] = "loss",
+) -> None:
+    """Print the JSON Schema of the files that hold a loss or a vocabulary, for editors."""
+    if kind not in ("loss", "vocabulary"):
+        advice = "write `lossdsl schema loss` or `lossdsl schema vocabulary`"
+        raise error("bad-argument", argument="kind", got=f"`{kind}`", advice=advice)
+    print(resources.files("lossdsl").joinpath("schemas", f"{kind}.json").read_text("utf-8"), end="")
+
+
+def _compiled(loss: str, parameters: dict[str, str], *, all_used: bool = True) -> CompositeLoss:
+    """A text, or a file of a text or a config; what a text does not define and nothing knows may be a parameter."""
     path = Path(loss)
     if _LOOKS_LIKE_FILE.fullmatch(loss) and not path.is_file():
         raise error("no-file", path=loss)
     is_file = len(loss) < 1000 and "\n" not in loss and "\0" not in loss and path.is_file()
-    return compile(_text(path) if is_file else loss)
+    if is_file and path.suffix.lower() in KINDS:
+        loaded = load(path)
+        return loaded.with_parameters({n: v for n, v in parameters.items() if all_used or n in loaded.parameters})
+    tree = parse(_text(path) if is_file else loss)
+    local = {name.name for name in tree.names} if isinstance(tree, Let) else set()
+    taken = dict.fromkeys(FEEDBAX.names, "it is a name of the vocabulary; `--weight` changes the weight of a term")
+    taken |= dict.fromkeys(local, "the text defines it; take the definition away")
+    for name in parameters:
+        if name in taken and all_used:
+            raise error("unknown-parameter", name=name, advice=taken[name])
+    declared: Any = {name: value for name, value in parameters.items() if name not in taken}
+    compiled = compile(tree, parameters=declared)
+    return compiled.with_parameters(declared) if all_used else compiled
+
+
+def _numbers(option: str, example: str, given: list[str] | None) -> dict[str, str]:
+    """`NAME=NUMBER` by name; a label may hold a `=` itself, as `huber(position, delta=0.1)` does."""
+    found = {}
+    for pair in given or []:
+        name, equals, number = pair.rpartition("=")
+        if not equals:
+            advice = f"write for example `{option} {example}=0.5`"
+            raise error("bad-argument", argument=option, got=f"`{pair}`", advice=advice)
+        found[name.strip()] = number
+    return found
 
 
 def _text(path: Path) -> str:
+    if not path.is_file():
+        raise error("no-file", path=str(path))
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -133,7 +291,8 @@ def _found(quantity: Quantity, given: data.Trajectories) -> str:
     return f"{value.shape} {value.dtype}" if hasattr(value, "shape") else "missing" if value is None else "a PyTree"
 
 
-def _signature(name: str) -> str:
+def signature(name: str) -> str:
+    """How an operator is called: its parameters with their defaults."""
     op = OPS[name]
     match name:
         case "neg":
@@ -142,27 +301,20 @@ def _signature(name: str) -> str:
             return "x[i:j]"
     if not name.isidentifier():
         return f"x {name} y"
-    given = [p if default is None else f"{p}={float(default):g}" for p, default in op.defaults.items()]
+    given = [*op.required, *([*op.repeats, "..."] if op.repeats else [])]
+    given += [f"{parameter}={by_default(default)}" for parameter, default in op.options.items()]
     return f"{name}({', '.join(given + (['axis'] if op.axis else []))})"
-
-
-def _shortest(value: Any) -> float:
-    """The number as few digits tell it: 1e-05, where float32 holds 9.999999747378752e-06."""
-    return float(str(np.asarray(value)))
 
 
 def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%" if math.isfinite(share) else ""
+def _print_table(columns: list[str], rows: list[list[str]]) -> None:
+    _print_lines(aligned([columns, *rows]))
 
 
-def _print_table(columns: list[str], rows: list[list[str]], right: tuple[str, ...] = ()) -> None:
-    """Aligned columns; the header is bold on a terminal."""
-    widths = [max(len(cell) for cell in column) for column in zip(columns, *rows, strict=True)]
-    for row in [columns, *rows]:
-        cells = zip(columns, row, widths, strict=True)
-        line = "  ".join(cell.rjust(width) if name in right else cell.ljust(width) for name, cell, width in cells)
-        typer.secho(line.rstrip(), bold=row is columns)
+def _print_lines(lines: list[str]) -> None:
+    """The header is bold on a terminal."""
+    for i, line in enumerate(lines):
+        typer.secho(line, bold=i == 0)

@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lossdsl.axes import BATCH, TIME, Axes
+from lossdsl.axes import BATCH, TIME, Axes, dual
 from lossdsl.bind import Defined, Object, each_name
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.expr import Call, Expr, Name, shown_axes
-from lossdsl.vocabulary import ROOTS, Quantity
+from lossdsl.vocabulary import ROOTS, Quantity, components
 
 _MOST_PATHS = 200
 
@@ -25,23 +25,36 @@ _MOST_PATHS = 200
 def take(root: Any, path: str) -> Any:
     """What lies at a path such as `states.mechanics.effector.pos`; each part an attribute, a key or an index.
 
+    Of a path such as `states.base.vel[..., :2]`, those components of the vector that lies there.
+
     Raises:
         LossDataError: If it is not there; the hint offers the nearest paths that are.
     """
     if root is None:
         raise error("no-root", name=path, root=path.split(".")[0])
     value = root
+    parts, at = _parts(path)
     try:
-        for part in _parts(path):
+        for part in parts:
             value = value[part] if type(value) is dict else _step(value, part)
     except (AttributeError, KeyError, IndexError):
-        raise _missing(root, path) from None
-    return value
+        raise _missing(root, components(path)[0]) from None
+    return value if at is None else _components(value, at, path)
 
 
 @cache
-def _parts(path: str) -> tuple[str, ...]:
-    return tuple(path.split(".")[1:])
+def _parts(path: str) -> tuple[tuple[str, ...], Any]:
+    base, at = components(path)
+    return tuple(base.split(".")[1:]), at
+
+
+def _components(value: Any, at: Any, path: str) -> Any:
+    """Components along the last axis; JAX would take the nearest for those that are not there."""
+    length = (getattr(value, "shape", ()) or (0,))[-1]
+    bounds = (at,) if isinstance(at, int) else (at.start, at.stop)
+    if length == 0 or any(b is not None and not -length <= b <= length - isinstance(at, int) for b in bounds):
+        raise error("no-components", name=path, parent=components(path)[0], got=described(value))
+    return value[..., at]
 
 
 def floats(root: Any, path: str) -> Any:
@@ -171,7 +184,11 @@ def _measured(name: str, quantity: Quantity, array: Any) -> Axes | None:
             raise error("not-one", position=position, length=length, shape=shape, **fields)
         if axis == BATCH and length == 0:
             raise error("no-trials", name=name, shape=shape)
-    return {axis: n for axis, n in zip(quantity.dimensions, shape, strict=True) if axis != "1"}
+    lengths = {axis: n for axis, n in zip(quantity.dimensions, shape, strict=True) if axis != "1"}
+    for axis, n in lengths.items():
+        if lengths.get(dual(axis), n) != n:
+            raise error("not-square", name=name, axis=axis, shape=shape, path=quantity.path)
+    return lengths
 
 
 def _check_lengths(name: str, sizes: Mapping[str, Axes | None], arrays: Sequence[Any]) -> None:

@@ -11,12 +11,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
-from lossdsl import weights
 from lossdsl.axes import TIME, Axes
 from lossdsl.bind import Defined, Object, each_name
 from lossdsl.errors import clip
-from lossdsl.expr import ATOM, POWER, PRODUCT, SUM, UNARY, Call, Expr, Name, Number, subscript_text
+from lossdsl.expr import ATOM, POWER, PRODUCT, SUM, UNARY, Call, Expr, Name, Number, by_default, call, subscript_text
 from lossdsl.normal import Term, rewrite, weight_of
+from lossdsl.ops import Default
+from lossdsl.symbolic import expression
 from lossdsl.vocabulary import STEP, Parameter, Quantity, safe_identifier
 
 _LONGEST = 90
@@ -30,16 +31,54 @@ _MOST_UNFOLDED = 50
 
 def emit(terms: tuple[Term, ...]) -> tuple[str, dict[str, Name]]:
     """The source of a normal form, and the names that it uses, what is needed first standing first."""
-    bodies = {term.label: _step_first(term.expr) for term in terms}
+    bodies = {term.label: _lowered(term.expr) for term in terms}
     lowered: dict[Defined, Expr] = {}
 
     def definition(meaning: Defined) -> Expr:
         if meaning not in lowered:
-            lowered[meaning] = _step_first(rewrite(meaning.expr))
+            lowered[meaning] = _lowered(rewrite(meaning.expr))
         return lowered[meaning]
 
     names = each_name(bodies.values(), definition)
     return _Writer(terms, bodies, names, definition).module(), names
+
+
+def _lowered(node: Expr) -> Expr:
+    return _guarded(_step_first(node))
+
+
+def _guarded(node: Expr) -> Expr:
+    """The expression with 1 for what a mask leaves out, before anything is computed from it.
+
+    A gradient of 0 would become NaN again on its way back through what is NaN or infinite there.
+    """
+    if not isinstance(node, Call) or node.constant:
+        return node
+    args = [_guarded(arg) for arg in node.args]
+    result = node if all(map(operator.is_, args, node.args)) else node.func(*args)
+    if "where" not in node.op.named or not result.args[1].axes:
+        return result
+    first, mask = result.args
+    if isinstance(first, Name) and not isinstance(first.meaning, Defined):
+        return result  # the operator itself leaves it out
+    return result.func(_behind(mask, first), mask)
+
+
+def _behind(mask: Expr, node: Expr) -> Expr:
+    """The guard put in at the operands of all that treats the axes of the mask step by step."""
+    axes = set(mask.axes or ())
+    if node.constant or not axes <= set(node.axes or ()):
+        return node
+    if isinstance(node, Name) and isinstance(node.meaning, Defined) and node.meaning.size <= _MOST_UNFOLDED:
+        return _behind(mask, _guarded(rewrite(node.meaning.expr)))
+    if isinstance(node, Call) and node.op.name != "[]" and axes.isdisjoint(_along(node)):
+        return node.func(*[_behind(mask, arg) for arg in node.args])
+    return call("where", mask, node, Number(value=Fraction(1)))
+
+
+def _along(node: Call) -> tuple[str, ...]:
+    along = node.fit.along or ()
+    return (along,) if isinstance(along, str) else along
 
 
 def _step_first(node: Expr) -> Expr:
@@ -167,7 +206,7 @@ class _Writer:
         self.lines = ["def weights(parameters, step):"]
         self.known = {}
         made = [term for term in self.terms if not term.is_number]
-        exprs = {term.label: weights.expression(term.factor) for term in made}
+        exprs = {term.label: expression(term.factor) for term in made}
         for name, node in each_name(exprs.values()).items():
             if name not in self.variables:
                 self.variables[name] = self.variable(name)
@@ -218,8 +257,16 @@ class _Writer:
             case "[]":
                 before = ":, " * list(frame).index(TIME)
                 return f"{self.code(node.args[0], ATOM)}[{before}{subscript_text(node.static)}]", ATOM
-        written = [self.aligned(arg, frame, SUM) for arg in node.args]
-        return f"ops.{node.op.function}({', '.join(written + self.axis(node))})", ATOM
+        parameters = node.op.parameters(len(args))
+        written = [self.argument(node, *parameter, arg) for parameter, arg in zip(parameters, node.args, strict=True)]
+        return f"ops.{node.op.function}({', '.join([*filter(None, written), *self.axis(node)])})", ATOM
+
+    def argument(self, node: Call, parameter: str, default: Default, arg: Expr) -> str:
+        """An argument as it is given to the function; a mask that leaves nothing out is left away."""
+        if parameter in node.op.named and isinstance(default, Fraction) and arg == by_default(default):
+            return ""
+        code = self.aligned(arg, node.fit.frame, SUM)
+        return code if default is None else f"{parameter}={code}"
 
     def axis(self, node: Call) -> list[str]:
         frame, along = list(node.fit.frame), node.fit.along

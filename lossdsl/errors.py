@@ -2,9 +2,14 @@
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+# Each takes a search for similar names, and nobody mends more at a time.
+_MOST_ERRORS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,8 @@ class LossError(ValueError):
         span: The place in the text, or None where there is no text.
         hint: What to do.
         term: The label of the term that it is about, or None.
+        place: Where it stands in a file: `reach.yaml:7: loss.goal`, or None.
+        others: What else is wrong in the same loss, independently of this.
     """
 
     def __init__(self, code: str, span: Span | None = None, term: str | None = None, **fields: Any):
@@ -39,22 +46,41 @@ class LossError(ValueError):
         self.code = code
         self.span = span
         self.term = term
+        self.place: str | None = None
+        self.others: tuple[LossError, ...] = ()
         self.fields = fields
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), self.code, self.span, self.term, self.fields)
+        return _rebuild, (type(self), self.code, self.span, self.term, self.place, self.others, self.fields)
+
+    @property
+    def errors(self) -> tuple["LossError", ...]:
+        """All that is wrong, this first."""
+        return (self, *self.others)
+
+    def in_term(self, label: str) -> Self:
+        """The error, which says that it is about that term."""
+        for failure in self.errors:
+            failure.term = failure.term or label
+        return self
 
     @property
     def message(self) -> str:
         message = MESSAGES[self.code][1].format_map(self.fields)
-        return f"{message}, in the term `{clip(self.term)}`" if self.term else message
+        return f"{message}, in the term `{clip(self.term)}`" if self.term and not self.place else message
 
     @property
     def hint(self) -> str:
         return MESSAGES[self.code][2].format_map(self.fields)
 
+    def __repr__(self) -> str:
+        # Hydra shows only this of what went wrong in a call.
+        return f"{type(self).__name__}: {self}"
+
     def __str__(self) -> str:
-        return "\n".join([self.message, *([caret(self.span)] if self.span else []), self.hint])
+        first = f"{self.place}: {self.message}" if self.place else self.message
+        own = "\n".join([first, *([caret(self.span)] if self.span else []), self.hint])
+        return "\n\n".join([own, *map(str, self.others)])
 
 
 class LossSyntaxError(LossError):
@@ -81,7 +107,7 @@ class LossDataError(LossError):
 MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     # the text
     "empty": (LossSyntaxError, "the loss is empty", "write a loss such as `1.0*position + final(velocity)`"),
-    "not-text": (LossSyntaxError, "a loss cannot be made from {got}", "give a text, a mapping of label to text, or a loss"),
+    "not-text": (LossSyntaxError, "a loss cannot be made from {got}", "give a text, or a mapping from label to text; in YAML and on a command line it may need quotes"),
     "too-long": (LossSyntaxError, "the text has {size:,} characters, the limit is {limit:,}", "split it into several losses"),
     "too-deep": (LossSyntaxError, "the expression is nested more than {limit} levels deep", "name its parts: `part = ...; part + ...`"),
     "unknown-character": (LossSyntaxError, "{character} is not part of the language", "{advice}"),
@@ -100,12 +126,13 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "unknown-window": (LossSyntaxError, "there is no time window `{found}`", "write `@final`, `@initial`, an index `@-1` or a slice `@10:50`"),
     "bad-label": (LossSyntaxError, "{found} is not a name that a term can have", "a name is made of letters, digits and `_`, with dots between: `final_velocity`"),
     "label-inside": (LossSyntaxError, "`as` names a whole term, it cannot stand inside `{operator}`", "put it after the term: `{operator} as {name}`"),
-    "number-range": (LossSyntaxError, "`{found}` is out of the range of a float64", "numbers lie between 1e-307 and 1e308, or are 0"),
+    "number-range": (LossSyntaxError, "`{found}` is out of the range of a float64", "write a number between 1e-307 and 1e308, or 0"),
     # names
     "unknown-name": (LossNameError, "there is no name `{name}`", "{advice}"),
     "unknown-operator": (LossNameError, "there is no operator `{name}`", "{advice}"),
     "unknown-option": (LossNameError, "`{operator}` has no option `{option}`", "{advice}"),
     "unknown-axis": (LossNameError, "an axis is a name, not `{found}`", "write for example `axis=time`"),
+    "not-a-value": (LossSyntaxError, "`{found}` is not a value", "only `axis=` takes several names"),
     "argument-twice": (LossNameError, "`{option}` of `{operator}` is given twice", "keep one of the two"),
     "option-first": (LossNameError, "an argument of `{operator}` follows an option", "put options such as `axis=time` last"),
     "argument-count": (LossNameError, "`{operator}` takes {expected}, not {given}", "{advice}"),
@@ -119,10 +146,14 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "no-weight": (LossNameError, "there is no weight for the term `{label}`", "give one for every term, or leave `weights` out"),
     "weight-count": (LossNameError, "there are {weights} weights for {terms} terms", "give them by label, in a mapping"),
     "unknown-parameter": (LossNameError, "the loss has no parameter `{name}`", "{advice}"),
+    "weight-not-number": (LossNameError, "the weight of `{label}` has the quantity `{found}` in it", "move it into `expr`; a weight is made of numbers, parameters and `step`"),
     "weight-of-parameters": (LossNameError, "the weight of `{label}` is `{weight}`", "change it with `with_parameters({parameters})`"),
     "bad-path": (LossNameError, "the path `{path}` of `{name}` {reason}", "write for example `states.mechanics.effector.pos`"),
     "bad-axes": (LossNameError, "`{axes}` are not the axes of a quantity: {reason}", "write their names with spaces between, as `batch time xy`, or `pytree`"),
     "reserved-name": (LossNameError, "the vocabulary cannot give `{name}` a meaning: {reason}", "choose another name"),
+    "unknown-key": (LossNameError, "there is no key `{key}` in {where}", "{advice}"),
+    "missing-key": (LossNameError, "the key `{key}` is missing in {where}", "add it; there now: {keys}"),
+    "unknown-vocabulary": (LossNameError, "there is no vocabulary `{name}`", "{advice}"),
     "bad-row": (LossNameError, "`{name}` of the vocabulary is {got}", "{advice}"),
     # axes
     "axes-differ": (LossAxesError, "the axes of `{left}` and `{right}` do not fit: {left_axes} and {right_axes}", "one must have all the axes of the other; reduce one of them, as in `mean({wider}, axis={axis})`"),
@@ -130,7 +161,10 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "axis-left": (LossAxesError, "the axis `{axis}` is left over: a term is summed over `time` and averaged over `batch`", "reduce it, as in `sqnorm({body})` or `sum({body}, axis={axis})`"),
     "not-vector": (LossAxesError, "`{operand}` is not a vector: its axes are {axes}", "{advice}"),
     "which-axis": (LossAxesError, "`{operand}` has {number} axes to reduce: {axes}", "choose, as in `{operator}({operand}, axis={axis})`"),
-    "no-quantity": (LossAxesError, "`{found}` is a number, not a loss", "a loss has at least one quantity, such as `position`"),
+    "mask-axes": (LossAxesError, "the mask `{right}` has the axis `{axis}`, which `{left}` has not: {right_axes} and {left_axes}", "reduce the mask, as in `max({right}, axis={axis})`"),
+    "not-matrix": (LossAxesError, "`{right}` is not a square matrix over the axis `{axis}` of `{left}`: its axes are {right_axes}", "declare it with that axis twice: `Quantity(path, \"{axis} {axis}\")`"),
+    "not-a-count": (LossAxesError, "`{operand}` is not a whole number from 1 on", "write the number itself, as in `{operator}(x, 2)`"),
+    "no-quantity": (LossAxesError, "`{found}` is a number, not a loss", "multiply it by a quantity such as `position`, or take it away"),
     "not-scalar": (LossAxesError, "`{operand}` has the axes {axes}, a number is needed here", "write a number or a parameter"),
     "tree": (LossAxesError, "`{operand}` is a PyTree", "write `sqnorm({operand})`, the sum of squares over its arrays"),
     # numbers
@@ -141,10 +175,14 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "divide": (LossValueError, "a loss cannot be divided by 0", "divide by another number"),
     "traced-scale": (LossValueError, "the weight of `{label}` is made of parameters, it cannot be multiplied by a traced number", "make the factor a parameter too, and change it with `with_parameters`"),
     "two-values": (LossValueError, "the parameter `{name}` is {first} in one loss and {second} in the other", "give it one value with `with_parameters` first"),
+    "out-of-domain": (LossValueError, "`{operator}` needs {needs}, here {given}", "write for example `{example}`"),
     "bad-argument": (LossValueError, "`{argument}` cannot be {got}", "{advice}"),
     "bad-step": (LossValueError, "the training iteration `step` is {got}", "give one number"),
     "add": (LossValueError, "{got} cannot be added to a loss", "add a term; a constant has no gradient"),
     "no-step": (LossValueError, "the loss needs the training iteration `step`", "call it as `loss(states, trial_specs, step=i)`; `lossdsl eval` has `--step`"),
+    "no-counterpart": (LossValueError, "{found} has no counterpart in the language", "{advice}"),
+    # weights that adapt
+    "no-gradients": (LossValueError, "`{method}` needs the gradients of the terms, it is given {got}", "call `update(values, state, gradients)` with those of `ld.term_gradients`"),
     # Feedbax
     "not-installed": (LossError, "{use} needs {package}, which is not installed", "run `pip install {install}`"),
     "feedbax-step": (LossValueError, "the loss needs the training iteration `step`, which Feedbax does not give to a loss", "make `step` a parameter, and change it with `with_parameters`"),
@@ -156,23 +194,35 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "not-a-tree": (LossDataError, "`{root}` holds {got}, which JAX cannot look into", "a term in Python sees `{root}` whole: give dicts, named tuples or Equinox modules"),
     "rank": (LossDataError, "`{name}` has the shape {shape}, its axes are {axes}", "{advice}"),
     "not-one": (LossDataError, "axis {position} of `{name}` has the length {length}, the vocabulary says 1: its shape is {shape}", "`{path}` must have the axes {axes}"),
-    "no-trials": (LossDataError, "`{name}` has no trials: its shape is {shape}", "the mean over `batch` needs at least one"),
-    "axis-length": (LossDataError, "`{axis}` has two lengths: `{first}` is {first_shape}, `{second}` is {second_shape}", "axes of one name have one length; only `time` may differ"),
+    "no-components": (LossDataError, "`{name}` is not there: `{parent}` is {got}", "the index lies within the last axis of an array"),
+    "not-square": (LossDataError, "`{name}` has the shape {shape}, but two axes `{axis}`", "`{path}` must hold a square matrix"),
+    "no-trials": (LossDataError, "`{name}` has no trials: its shape is {shape}", "give at least one; a loss is a mean over `batch`"),
+    "axis-length": (LossDataError, "`{axis}` has two lengths: `{first}` is {first_shape}, `{second}` is {second_shape}", "give the two axes two names in the vocabulary, or one length; only `time` may differ"),
     "no-file": (LossDataError, "there is no file `{path}`", "give the path of a file, or the text of a loss"),
     "not-a-text": (LossDataError, "`{path}` is not a text", "the first argument is the loss, the data are given as `--data FILE.npz`"),
+    "cannot-write": (LossDataError, "`{path}` cannot be written: {reason}", "give the name of a file in a folder that is there"),
+    "cannot-draw": (LossValueError, "`{formula}` cannot be drawn by Matplotlib", "write a `.tex` file instead, for LaTeX itself"),
     "bad-file": (LossDataError, "`{path}` cannot be read: {reason}", "give an .npz file with keys such as `states.net.hidden`"),
     "bad-key": (LossDataError, "`{path}` has the key `{key}`", "{advice}"),
     "lengths-differ": (LossDataError, "`{left}` and `{right}` differ in the length of `{axis}`: {left_length} and {right_length}", "{shapes}"),
-    "out-of-range": (LossDataError, "`{operand}` has only {length} steps in `time`", "`{found}` lies outside; its index runs from {first} to {last}"),
+    "out-of-range": (LossDataError, "`{found}` lies outside of `{operand}`, which has {length} steps in `time`", "choose an index from {first} to {last}"),
     "empty-window": (LossDataError, "`{found}` is empty: `{operand}` has {length} steps in `time`", "choose a window that lies within them"),
     "term-shape": (LossDataError, "`{name}` returned {got}", "{advice}"),
+    # files of losses
+    "file-kind": (LossDataError, "the file `{path}` is not one of YAML, TOML or JSON by its name", "let it end in .yaml, .yml, .toml or .json"),
+    "bad-syntax": (LossSyntaxError, "this is not {kind}: {reason}", "{advice}"),
+    "key-twice": (LossNameError, "the key `{key}` stands here twice", "keep one of the two"),
+    "anchor": (LossSyntaxError, "`{anchor}` is the name of an anchor to YAML, and `{rest}` the text", "put the text in quotes"),
+    "bad-value": (LossValueError, "{what} cannot be {got}", "{advice}"),
+    "vocabulary-circle": (LossNameError, "the vocabulary `{path}` builds on itself", "let one of the files do without the other"),
+    "not-in-config": (LossValueError, "the term `{name}` is a Python object, which a file cannot hold", "save the loss without it, and add it in Python: `compile(..., terms=[...])`"),
     # histories
     "no-losses": (LossDataError, "{got} is not a `LossDict`", "give what the loss returns; `LossHistory.start` takes labels too, as `loss.labels`"),
     "not-stacked": (LossDataError, "the losses have no axis {axis} of steps: their shape is {shape}", "give the `LossDict` that `lax.scan` returns, or record one for each step"),
-    "history-labels": (LossNameError, "the values have other terms than the history: {difference}", "the terms of the history are {labels}"),
+    "history-labels": (LossNameError, "the values have other terms than the history: {difference}", "give values of its terms: {labels}"),
     "history-steps": (LossDataError, "the steps of a history cannot be {got}", "give their number, or the iteration of each row, in increasing order"),
     "history-shape": (LossDataError, "`{name}` has the shape {shape}, the history needs {expected}", "start it from values of that shape: `LossHistory.start(values, steps)`"),
-    "no-row": (LossDataError, "the history has no row for the iteration {step}", "it has {number}, from {first} to {last}"),
+    "no-row": (LossDataError, "the history has no row for the iteration {step}", "record one of its {number}, from {first} to {last}"),
     "bad-history": (LossDataError, "`{path}` cannot be loaded: {reason}", "give a file that `history.save` wrote"),
     "history-version": (LossDataError, "`{path}` is a history of version {found}", "this is a lossdsl for version {known}; update it, or save the file again"),
 }  # fmt: skip
@@ -185,9 +235,42 @@ def error(code: str, span: Span | None = None, **fields: Any) -> LossError:
 
 
 def _rebuild(
-    kind: type[LossError], code: str, span: Span | None, term: str | None, fields: dict[str, Any]
+    kind: type[LossError],
+    code: str,
+    span: Span | None,
+    term: str | None,
+    place: str | None,
+    others: tuple[LossError, ...],
+    fields: dict[str, Any],
 ) -> LossError:
-    return kind(code, span, term, **fields)
+    failure = kind(code, span, term, **fields)
+    failure.place, failure.others = place, others
+    return failure
+
+
+def each(step: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """What a step makes of each item; where it fails the other items are tried too, and all errors raised as one."""
+    done: list[R] = []
+    failures: list[LossError] = []
+    for item in items:
+        try:
+            done.append(step(item))
+        except LossError as failure:
+            failures += (known for known in failure.errors if known not in failures)
+            if len(failures) >= _MOST_ERRORS:
+                break
+    if failures:
+        raise together(failures) from None
+    return done
+
+
+def together(failures: Sequence[LossError]) -> LossError:
+    """The first error, with the others."""
+    first, *others = failures
+    for failure in others:
+        failure.others = ()
+    first.others = tuple(others[: _MOST_ERRORS - 1])
+    return first
 
 
 def clip(text: str, width: int = 200) -> str:

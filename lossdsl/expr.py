@@ -12,8 +12,9 @@ from hashlib import blake2b
 from typing import Any, Protocol, Self
 
 from lossdsl.axes import Axes, Fit, Misfit
-from lossdsl.errors import LossError, Span, did_you_mean, error
-from lossdsl.ops import OPS, Op
+from lossdsl.errors import LossError, Span, described, did_you_mean, error
+from lossdsl.ops import OPS, Default, Op
+from lossdsl.scalars import exact_number
 
 MAX_DEPTH = 100
 
@@ -117,25 +118,68 @@ class Expr:
         """Whether a bound expression is made of numbers, parameters and `step` alone."""
         return all(arg.constant for arg in self.args)
 
-    def walk(self) -> Iterator["Expr"]:
-        """This node and all below it, from left to right."""
-        stack: list[Expr] = [self]
+    def walk(self, *, leaves_first: bool = False) -> Iterator["Expr"]:
+        """This node and all below it, from left to right; each node before its children, or after them.
+
+        Example:
+            >>> tree = call("+", Name(name="a"), call("neg", Name(name="b")))
+            >>> [str(node) for node in tree.walk()], [str(node) for node in tree.walk(leaves_first=True)]
+            (['a - b', 'a', '-b', 'b'], ['a', 'b', '-b', 'a - b'])
+        """
+        stack: list[tuple[Expr, bool]] = [(self, False)]
         while stack:
-            node = stack.pop()
-            yield node
-            stack.extend(reversed(node.args))
+            node, open = stack.pop()
+            if not leaves_first or open or not node.args:
+                yield node
+            if leaves_first and not open and node.args:
+                stack.append((node, True))
+            if not open:
+                stack.extend((arg, False) for arg in reversed(node.args))
 
     @property
     def free_symbols(self) -> frozenset["Name"]:
         """The names in it; a definition is one name, whatever it is made of."""
         return frozenset(node for node in self.walk() if isinstance(node, Name))
 
+    def atoms(self, *kinds: type["Expr"]) -> frozenset["Expr"]:
+        """The leaves, or all nodes of some kinds, such as `Number`."""
+        return frozenset(n for n in self.walk() if (isinstance(n, kinds) if kinds else not n.args))
+
+    def has(self, *parts: "Expr | str | Op | type[Expr]") -> bool:
+        """Whether any of these is in it: an expression, the name of a quantity, an operator, or a kind of node."""
+        return any(_is(node, part) for node in self.walk() for part in parts)
+
+    def replace(self, part: "Expr | str | Op | type[Expr]", by: Callable[["Expr"], "Expr"]) -> "Expr":
+        """The tree with every node that `has` would find replaced by what `by` makes of it, from the leaves up.
+
+        Example:
+            >>> tree = call("+", call("norm", Name(name="a")), call("norm", Name(name="b")))
+            >>> str(tree.replace(OPS["norm"], lambda node: call("sqnorm", *node.args)))
+            'sqnorm(a) + sqnorm(b)'
+        """
+        args = tuple(arg.replace(part, by) for arg in self.args)
+        node = self if all(a is b for a, b in zip(args, self.args, strict=True)) else self.func(*args)
+        return by(node) if _is(node, part) else node
+
     def xreplace(self, rule: Mapping["Expr", "Expr"]) -> "Expr":
-        """The tree with every node that is a key of `rule` replaced by its value."""
+        """The tree with every node that is a key of `rule` replaced by its value, in one pass from the root down."""
         if self in rule:
             return rule[self]
         args = tuple(arg.xreplace(rule) for arg in self.args)
         return self if all(a is b for a, b in zip(args, self.args, strict=True)) else self.func(*args)
+
+    def subs(self, values: "Mapping[str, Expr | float]") -> "Expr":
+        """The tree with names replaced by expressions or numbers, all at once.
+
+        Raises:
+            LossValueError: For a value that is neither.
+
+        Example:
+            >>> tree = call("*", Name(name="alpha"), Name(name="x"))
+            >>> str(tree.subs({"alpha": -0.5, "x": Name(name="y")}))
+            '-0.5*y'
+        """
+        return self.xreplace({n: as_expr(values[n.name], n.name) for n in self.free_symbols if n.name in values})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -181,7 +225,7 @@ class Call(Expr):
 
     Attributes:
         op: The operator.
-        static: The axis, the index or the slice `(start, stop, stride)` it was given, or None.
+        static: The axis, the axes, the index or the slice `(start, stop, stride)` it was given, or None.
     """
 
     op: Op = OPS["+"]
@@ -207,9 +251,21 @@ class Call(Expr):
     def measure(self, operands: list[Axes | None]) -> Fit:
         """The operator's rule on these axes; where they do not fit an error that names the operands."""
         try:
-            return self.op.rule(operands, self.static)
+            return self.op.rule(operands, self.count if self.op.whole else self.static)
         except Misfit as misfit:
             raise _misfit_error(self, operands, misfit) from None
+
+    @property
+    def count(self) -> int:
+        """The operand that is a whole number in the text; 0 where it is not one."""
+        number = self.args[list(self.op.defaults).index(self.op.whole)]
+        return int(number.value) if isinstance(number, Number) and number.value.denominator == 1 else 0
+
+    def is_default(self, parameter: str) -> bool:
+        """Whether an operand is the number that stands there when the text gives none."""
+        args = dict(zip(self.op.defaults, self.args, strict=False))
+        number = args[parameter]
+        return isinstance(number, Number) and number.value == self.op.defaults[parameter]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -238,6 +294,13 @@ class Let(Expr):
         return ("Let", tuple(name.name for name in self.names))
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Fault(Expr):
+    """What could not be read; to bind it raises its error, along with those of the rest of the text."""
+
+    error: LossError = field(default_factory=lambda: error("empty"))
+
+
 def _hash(head: tuple[Any, ...], *parts: bytes) -> bytes:
     digest = blake2b(repr(head).encode(), digest_size=16)
     for part in parts:
@@ -246,8 +309,43 @@ def _hash(head: tuple[Any, ...], *parts: bytes) -> bytes:
 
 
 def call(name: str, *args: Expr, static: Any = None, span: Span | None = None) -> Call:
-    """The operator of that name applied to operands."""
-    return Call(args, OPS[name], static, span=span)
+    """The operator of that name applied to operands; those left out have their defaults."""
+    left_out = list(OPS[name].defaults.values())[len(args) :]
+    defaults = [by_default(default) for default in left_out if default is not None]
+    return Call((*args, *defaults), OPS[name], static, span=span)
+
+
+def as_expr(value: Any, name: str) -> Expr:
+    """An expression as it is, a number as one.
+
+    Raises:
+        LossValueError: For anything else.
+    """
+    if isinstance(value, Expr):
+        return value
+    number = None if isinstance(value, str) else exact_number(value)
+    if number is None:
+        raise error(
+            "bad-value", what=f"`{name}`", got=described(value), advice="give an expression, or a finite number"
+        )
+    size = Number(value=abs(number))
+    return call("neg", size) if number < 0 else size
+
+
+def _is(node: Expr, part: Any) -> bool:
+    match part:
+        case str():
+            return isinstance(node, Name) and node.name == part
+        case Op():
+            return isinstance(node, Call) and node.op is part
+        case type():
+            return isinstance(node, part)
+    return bool(node == part)
+
+
+def by_default(default: Default) -> Expr:
+    """The operand that a call has where its text gives none."""
+    return Name(name=default) if isinstance(default, str) else Number(value=default or Fraction(0))
 
 
 def shown_axes(axes: Axes | None) -> str:
@@ -277,29 +375,37 @@ def _misfit_error(node: Call, operands: list[Axes | None], misfit: Misfit) -> Lo
         fields |= {"left_length": left.get(axis), "right_length": right.get(axis), "shapes": ""}
         span = node.span
     elif misfit.code == "missing-axis":
-        fields["advice"] = _missing_axis_advice(node, operands[first], fields["axis"])
-        span = _axis_span(node) or span
+        fields["advice"] = _missing_axis_advice(node, first, operands[first], fields["axis"])
+        span = _axis_span(node, fields["axis"]) or span
     elif misfit.code == "not-vector":
         advice = {"sqnorm": f"square({names[0]})", "norm": f"abs({names[0]})", "dot": "*".join(names)}
-        fields["advice"] = f"write `{advice[node.op.name]}` for numbers"
+        advice |= {"l1norm": f"abs({names[0]})"}
+        other = "time" if "time" in (operands[first] or {}) else next(iter(operands[first] or {}), "xy")
+        fields["advice"] = (
+            f"write `{advice[node.op.name]}` for numbers"
+            if node.op.name in advice
+            else f"give one with such an axis, or choose it, as in `{node.op.name}({', '.join(names)}, axis={other})`"
+        )
     elif misfit.code in ("out-of-range", "empty-window"):
         length = (operands[first] or {}).get("time") or 0
         fields |= {"length": length, "found": str(node), "first": -length, "last": length - 1}
     return error(misfit.code, span, **fields)
 
 
-def _missing_axis_advice(node: Call, axes: Axes | None, axis: str) -> str:
+def _missing_axis_advice(node: Call, first: int, axes: Axes | None, axis: str) -> str:
+    if first:
+        return f"`{node.op.name}` works along `{axis}` of all that it is given"
     if node.op.axis and axes:
         example = f"choose another, as in `{node.op.name}({node.args[0]}, axis={next(iter(axes))})`"
         return did_you_mean(axis, axes, example) if node.static else example
     return f"leave `{node.op.name}` away" if node.op.name != "[]" else "leave the index away"
 
 
-def _axis_span(node: Call) -> Span | None:
+def _axis_span(node: Call, axis: str) -> Span | None:
     """Where the axis stands that a call was given: in its text the last one of that name."""
-    if not isinstance(node.static, str) or node.span is None:
+    if node.static is None or node.span is None:
         return None
-    *_, last = [None, *re.finditer(rf"axis\s*=\s*({re.escape(node.static)})\b", str(node.span))]
+    *_, last = [None, *re.finditer(rf"axis\s*=\s*(?:\([^)]*?)?\b({re.escape(axis)})\b", str(node.span))]
     return last and Span(node.span.text, node.span.start + last.start(1), node.span.start + last.end(1))
 
 
@@ -324,7 +430,7 @@ def decimal(value: Fraction) -> str | None:
 
 def _positional(digits: str, exponent: int) -> str:
     point = len(digits) + exponent
-    if -4 < point <= 6:
+    if -3 < point <= 6:
         if exponent >= 0:
             return digits + "0" * exponent
         whole = max(point, 0)
@@ -360,11 +466,7 @@ def _write_call(node: Call) -> tuple[str, int]:
     args = node.args
     match node.op.name:
         case "+":
-            parts = [_enclose(args[0], LABEL)]
-            for arg in args[1:]:
-                minus = isinstance(arg, Call) and arg.op.name == "neg"
-                parts.append(f" - {_enclose(arg.args[0], LABEL)}" if minus else f" + {_enclose(arg, LABEL)}")
-            return "".join(parts), SUM
+            return " ".join(addend_texts(node)), SUM
         case "*" | "/" as sign:
             return f"{_enclose(args[0], PRODUCT)}{sign}{_enclose(args[1], UNARY)}", PRODUCT
         case "neg":
@@ -375,11 +477,27 @@ def _write_call(node: Call) -> tuple[str, int]:
             return f"{_enclose(args[0], ATOM)}[{subscript_text(node.static)}]", ATOM
     options = [
         _write(arg)[0] if default is None else f"{name}={_write(arg)[0]}"
-        for arg, (name, default) in zip(args, node.op.defaults.items(), strict=True)
-        if default is None or not (isinstance(arg, Number) and arg.value == default)
+        for arg, (name, default) in zip(args, node.op.parameters(len(args)), strict=True)
+        if default is None or _write(arg) != _write(by_default(default))
     ]
-    axis = [f"axis={node.static}"] if node.static else []
+    axis = [f"axis={axis_text(node.static)}"] if node.static else []
     return f"{node.op.name}({', '.join(options + axis)})", ATOM
+
+
+def addend_texts(node: Expr) -> list[str]:
+    """The texts of the addends of a sum, those after the first with their sign; of anything else its one text."""
+    if not (isinstance(node, Call) and node.op.name == "+"):
+        return [str(node)]
+    texts = [_enclose(node.args[0], LABEL)]
+    for arg in node.args[1:]:
+        minus = isinstance(arg, Call) and arg.op.name == "neg"
+        texts.append(f"- {_enclose(arg.args[0], LABEL)}" if minus else f"+ {_enclose(arg, LABEL)}")
+    return texts
+
+
+def axis_text(static: str | tuple[str, ...]) -> str:
+    """An axis or several as they are written after `axis=`."""
+    return static if isinstance(static, str) else f"({', '.join(static)})"
 
 
 def subscript_text(static: Any) -> str:

@@ -35,10 +35,6 @@ class TextLoss(AbstractLoss):
         """The value of each trial."""
         return self.composite.term(states, trial_specs, model)
 
-    def latex(self, *, expand: bool = False) -> str:
-        """The term in LaTeX, see `CompositeLoss.latex`."""
-        return self.composite.latex(expand=expand)
-
     def __str__(self) -> str:
         return str(self.composite)
 

@@ -1,155 +1,376 @@
-r"""Tree and terms to LaTeX, by names or expanded to the mathematics behind them.
+r"""Tree to LaTeX, by names or expanded to the mathematics behind them.
 
-Operators bring their templates; only this printer adds parentheses.
+Operators bring their templates; only this printer adds parentheses. Expanded, every quantity has the index of its
+time step: `final(velocity)` is the norm at T, and a sum has the bounds of what it sums.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from functools import cache, cached_property
+from itertools import chain, count
+from typing import Any, Self
 
 from lossdsl.axes import BATCH, TIME
-from lossdsl.bind import Defined
-from lossdsl.expr import ATOM, POWER, PRODUCT, SUM, Call, Expr, Label, Name, Number, decimal, subscript_text
+from lossdsl.bind import Defined, Object
+from lossdsl.expr import Call, Expr, Label, Name, Number, decimal
 from lossdsl.normal import Term
-from lossdsl.vocabulary import Quantity
-from lossdsl.weights import expression
+from lossdsl.ops import Op
+from lossdsl.steps import Windows, step_latex, symbol
+from lossdsl.symbolic import expression
+from lossdsl.symbols import indexed, loss_symbol, script, symbol_of, upright
+from lossdsl.vocabulary import STEP, Parameter, Quantity
 
-# What has no script yet can take any; an atom has a subscript and can take a power.
-_NUCLEUS = ATOM + 1
-_LEVELS = {"product": PRODUCT, "power": POWER, "atom": ATOM, "nucleus": _NUCLEUS, "": SUM}
-_AXES = {TIME: "t", BATCH: "b"}
-_GREEK = set(
-    """
-    alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega
-    Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
-    """.split()  # noqa: SIM905 - a list of them would be forty lines
-)
+# How tightly a piece binds, loosest first: a sum; what has a minus in front; a prefix such as a sum sign, which takes
+# all that follows; a product; a factor that takes no script; what has a subscript; what takes any script.
+_SUM, _SIGNED, _PREFIX, _PRODUCT, _FACTOR, _ATOM, _NUCLEUS = range(7)
+_LEVELS = {"": _SUM, "product": _PREFIX, "power": _FACTOR, "atom": _ATOM}
+# What is not written where it is 1, as its operator has it by default.
+_OPTIONAL = {"mask": r"\,:\,{}", "factor": r"{}\,", "order": "^{{{}}}"}
+_LETTERS = {TIME: "tsrq", BATCH: "b"}
+_OTHER_LETTERS = "ijkl"
+_STEPS = {"final": -1, "initial": 0}
 # A definition that unfolds to more nodes than this is shown by its name.
-_MOST_UNFOLDED = 200
+_MOST_UNFOLDED = 100
+_LOSS = r"\mathcal{L}"
+_MEAN = r"\left\langle \cdot \right\rangle"
+_CLOSED = re.compile(r"\\left(?:(?!\\right).)*\\right(?:\\[A-Za-z]+|.)(_\{.*\})?")
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a symbol means: `symbol = equals`, a text, or both."""
+
+    symbol: str
+    equals: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class _Piece:
-    """A piece of LaTeX and how tightly it binds; a format such as `{x:atom}` asks for parentheses."""
+    """A piece of LaTeX, how tightly it binds, and whether there is a minus before it."""
 
     text: str
     binds: int
+    negative: bool = False
+
+    def at(self, level: int) -> str:
+        """The piece with its minus, in parentheses where it binds looser."""
+        text, binds = (f"-{self.text}", min(self.binds, _SIGNED)) if self.negative else (self.text, self.binds)
+        return text if binds >= level else rf"\left({text}\right)"
 
     def __format__(self, spec: str) -> str:
-        return self.text if self.binds >= _LEVELS[spec] else rf"\left({self.text}\right)"
-
-
-def latex(terms: tuple[Term, ...], expand: bool = False) -> str:
-    """The sum of the terms.
-
-    Args:
-        terms: The normal form of a loss.
-        expand: Unfold definitions, and write the sum over time and the mean over trials.
-    """
-    printer = _Printer(expand)
-    addends = [printer.term(term) for term in terms]
-    return "".join(
-        f"{'-' if negative else '+' if i else ''}{' ' if i else ''}{text}{' ' if i + 1 < len(addends) else ''}"
-        for i, (negative, text) in enumerate(addends)
-    )
+        if spec in _OPTIONAL:
+            return "" if self.text == "1" else _OPTIONAL[spec].format(self.at(_SUM if spec != "factor" else _PRODUCT))
+        return self.at(_LEVELS[spec])
 
 
 @dataclass(frozen=True)
-class _Printer:
+class _Scope:
+    """Where a piece stands.
+
+    Attributes:
+        expand: Whether it is expanded.
+        index: The index that each axis has there.
+        taken: The letters that a sum around it runs over.
+        small: Whether it is too small for a fraction.
+    """
+
     expand: bool
+    index: Mapping[str, Any] = field(default_factory=dict)
+    taken: frozenset[Any] = frozenset()
+    small: bool = False
 
-    def term(self, term: Term) -> tuple[bool, str]:
-        """Whether the term is subtracted, and its weight and body."""
-        negative = isinstance(term.factor, Fraction) and term.factor < 0
-        size = -term.factor if negative else term.factor
-        body = self.reduced(term.expr) if self.expand else self.piece(term.expr)
-        if size == 1:
-            return negative, f"{body:product}"
-        return negative, rf"{self.piece(expression(size)):product}\,{body:product}"
+    def at(self, axis: str, index: Any) -> Self:
+        return replace(self, index={**self.index, axis: index})
 
-    def reduced(self, node: Expr) -> _Piece:
-        """The body with what the rule of terms does to it."""
-        axes, body = node.axes or {}, self.piece(node)
+    def over(self, axis: str, letter: Any) -> Self:
+        return replace(self.at(axis, letter), taken=self.taken | {letter})
+
+    def letter(self, axis: str) -> Any:
+        """An index that is not taken."""
+        letters = _LETTERS.get(axis, _OTHER_LETTERS)
+        more = (f"{letters[0]}_{{{n}}}" for n in count(1))
+        return next(index for index in map(symbol, chain(letters, more)) if index not in self.taken)
+
+
+@dataclass(frozen=True)
+class Printer:
+    """Prints the terms of one loss, and notes the symbols that it uses.
+
+    Attributes:
+        terms: The normal form.
+        parameters: The parameters, with their symbols.
+        seen: The symbols, and what each stands for: a name, a term, a row, or a text.
+    """
+
+    terms: tuple[Term, ...]
+    parameters: Mapping[str, Parameter]
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def windows(self) -> Windows:
+        return Windows(term.expr for term in self.terms)
+
+    def term(self, term: Term, expand: bool) -> str:
+        """The weight and the body; a minus stands first."""
+        weight, body = self.piece(expression(term.factor), _Scope(False)), self.body(term, expand)
+        unit = isinstance(term.factor, Fraction) and abs(term.factor) == 1
+        return ((_minus(body) if weight.negative else body) if unit else _times(weight, body)).at(_SUM)
+
+    def body(self, term: Term, expand: bool) -> _Piece:
+        """The term without its weight: by names, or with what the rule of terms does to it."""
+        node, axes = term.expr, term.expr.axes or {}
+        if not expand:
+            self.seen.setdefault(_LOSS, Meaning(_LOSS, text="each term summed over time and averaged over the trials"))
+            named = term.label != str(node)
+            return self.symbol(loss_symbol(term.label), Label((node,))) if named else self.piece(node, _Scope(False))
+        body = self.stepwise(node)
         if TIME in axes:
-            body = _Piece(rf"\sum_{{t}} {body:product}", PRODUCT)
-        return _Piece(rf"\left\langle {body} \right\rangle", _NUCLEUS) if BATCH in axes else body
+            window = self.windows.of(node)
+            body = _Piece(rf"\sum{self.bounds(symbol('t'), window.first, window.last)} {body:product}", _PREFIX)
+        if BATCH not in axes:
+            return body
+        self.seen.setdefault(_MEAN, Meaning(_MEAN, text="mean over the trials"))
+        return _Piece(rf"\left\langle {body} \right\rangle", _NUCLEUS)
 
-    def piece(self, node: Expr) -> _Piece:
+    def stepwise(self, node: Expr) -> _Piece:
+        """The mathematics of an expression at the time step t."""
+        scope = _Scope(True)
+        return self.piece(node, scope.over(TIME, symbol("t")) if TIME in (node.axes or ()) else scope)
+
+    def piece(self, node: Expr, scope: _Scope) -> _Piece:
         match node:
             case Number():
                 return _number(node.value)
             case Name():
-                return self.name(node)
+                return self.name(node, scope)
             case Label():
-                return self.piece(node.args[0])
+                return self.piece(node.args[0], scope)
             case Call():
-                return self.call(node)
+                return self.call(node, scope)
         raise AssertionError(f"please report: no LaTeX for {type(node)}")
 
-    def name(self, node: Name) -> _Piece:
-        match node.meaning:
-            case Quantity(latex=symbol) | Defined(latex=symbol) if symbol:
-                return _symbol(symbol)
-            case Defined(expr=expr, size=size) if self.expand and size <= _MOST_UNFOLDED:
-                return self.piece(expr)
-            case Quantity() | None:
-                return _symbol(_upright(node.name))
-            case Defined(constant=False):
-                return _symbol(rf"\ell_{{{_upright(node.name)}}}")
-        first, _, rest = node.name.partition("_")
-        symbol = rf"\{first}" if first in _GREEK else first if len(first) == 1 else ""
-        if not symbol:
-            return _symbol(_upright(node.name))
-        return _symbol(rf"{symbol}_{{{_upright(rest)}}}" if rest else symbol)
+    def name(self, node: Name, scope: _Scope) -> _Piece:
+        meaning: Any = node.meaning
+        while scope.expand and isinstance(meaning, Defined) and meaning.size <= _MOST_UNFOLDED:
+            if not isinstance(meaning.expr, Name):
+                return self.piece(meaning.expr, scope)
+            node, meaning = meaning.expr, meaning.expr.meaning
+        if isinstance(meaning, Parameter):
+            meaning = self.parameters.get(node.name, meaning)
+        axes = sorted(node.axes or (), key=TIME.__ne__)
+        index = [self.step(scope.index[axis]) for axis in axes if axis in scope.index and axis != BATCH]
+        return self.symbol(symbol_of(node.name, meaning), replace(node, meaning=meaning), index)
 
-    def call(self, node: Call) -> _Piece:
-        parts = [self.piece(arg) for arg in node.args]
+    def symbol(self, text: str, meaning: Any, index: list[str] | None = None) -> _Piece:
+        self.seen.setdefault(text, meaning)
+        text = indexed(text, index) if index else text
+        return _Piece(text, _FACTOR if script(text, "^'") else _ATOM if script(text, "_") else _NUCLEUS)
+
+    def call(self, node: Call, scope: _Scope) -> _Piece:
         match node.op.name:
             case "+":
-                return _Piece(self.sum(node, parts), SUM)
-            case "*" if isinstance(node.args[1], Number):
-                return _Piece(rf"{parts[0]:product} \cdot {parts[1]:power}", PRODUCT)
-        static: Any = node.static
-        at = subscript_text(static) if node.op.name == "[]" else ""
-        axis = "" if not isinstance(static or "", str) else _axis(static or TIME)
-        text = node.op.latex.format(**dict(zip(node.op.defaults, parts, strict=True)), at=at, axis=axis)
-        return _Piece(text, _binds(node.op.latex))
+                return _sum([self.piece(arg, s) for arg, s in self.operands(node, scope)])
+            case "neg":
+                return _minus(self.piece(node.args[0], scope))
+            case "*":
+                return _times(*[self.piece(arg, s) for arg, s in self.operands(node, scope)])
+            case "/":
+                top, bottom = (self.piece(arg, s) for arg, s in self.operands(node, replace(scope, small=True)))
+                return _over(top, bottom, scope.small)
+            case "**":
+                (base, at), (exponent, above) = self.operands(node, scope)
+                above = replace(above, small=True)
+                return _Piece(f"{self.piece(base, at):atom}^{{{self.piece(exponent, above)}}}", _FACTOR)
+            case "final" | "initial" | "[]":
+                return self.picked(node, scope)
+        return self.template(node, scope)
 
-    def sum(self, node: Call, parts: list[_Piece]) -> str:
-        text = f"{parts[0]}"
-        for arg, part in zip(node.args[1:], parts[1:], strict=True):
-            minus = isinstance(arg, Call) and arg.op.name == "neg"
-            text += f" - {self.piece(arg.args[0]):product}" if minus else f" + {part:product}"
-        return text
+    def operands(self, node: Call, scope: _Scope) -> Iterator[tuple[Expr, _Scope]]:
+        """The operands; one that begins at another step than the first is counted by its own steps."""
+        for arg in node.args:
+            if TIME in scope.index and arg.axes and TIME in arg.axes:
+                late = self.windows.of(arg).first - self.windows.frame(node).first
+                yield arg, scope.at(TIME, scope.index[TIME] + late)
+            else:
+                yield arg, scope
+
+    def picked(self, node: Call, scope: _Scope) -> _Piece:
+        """Steps of the operand: by its index, or behind a bar."""
+        operand, frame = node.args[0], self.windows.frame(node)
+        static = _STEPS.get(node.op.name, node.static)
+        if scope.expand:
+            return self.piece(operand, scope.at(TIME, frame.source(static, scope.index.get(TIME, symbol("t")))))
+        self.notation(node.op)
+        steps = self.step(frame.step(static)) if isinstance(static, int) else self.slice(frame, static)
+        body = self.piece(operand, scope)
+        return _Piece(node.op.latex.format(x=body, at=steps), _FACTOR) if steps else body
+
+    def slice(self, frame: Any, static: Any) -> str:
+        first, last = frame.ends(static)
+        t, stride = self.step(symbol("t")), static[2] or 1
+        if stride != 1:
+            return rf"{t} = {self.step(first)}, {self.step(first + stride)}, \ldots"
+        after, before = first != frame.first, last != frame.last
+        if after and before:
+            return rf"{self.step(first)} \leq {t} \leq {self.step(last)}"
+        return rf"{t} \geq {self.step(first)}" if after else rf"{t} \leq {self.step(last)}" if before else ""
+
+    def template(self, node: Call, scope: _Scope) -> _Piece:
+        """What the template of the operator makes of the operands."""
+        template = node.op.latex
+        inner, fields = self.fields(node, scope)
+        self.notation(node.op)
+        names = [name for name, _ in node.op.parameters(len(node.args))]
+        parts = []
+        for name, (arg, at) in zip(names, self.operands(node, inner), strict=True):
+            in_script = f"_{{{{{{{name}}}" in template or f"^{{{{{{{name}}}" in template
+            parts.append(self.piece(arg, replace(at, small=True) if in_script else at))
+        # Of a name that repeats outside its rounds the first is meant.
+        named: dict[str, Any] = dict(zip(reversed(names), reversed(parts), strict=True))
+        rounds = [dict(zip(node.op.repeats, operands, strict=True)) for operands in node.op.rounds(parts)]
+        rows = "".join(node.op.row.format(**named | operands) for operands in reversed(rounds))
+        return _Piece(template.format(**named, **fields, rows=rows), _binds(template))
+
+    def fields(self, node: Call, scope: _Scope) -> tuple[_Scope, dict[str, str]]:
+        """Where the operands stand, and the fields of a template that are not operands."""
+        template, along = node.op.latex, node.fit.along or TIME
+        if "{axis}" in template or "{bounds}" in template:
+            axes = (along,) if isinstance(along, str) else along
+            if len(axes) == 1:
+                scope, under, bounds = self.running(node, axes[0], scope)
+                return scope, {"axis": under, "bounds": bounds}
+            rows = []
+            for axis in axes:
+                scope, under, _ = self.running(node, axis, scope)
+                rows.append(under)
+            return scope, {"axis": ", ".join(rows), "bounds": f"_{{{', '.join(rows)}}}"}
+        if "{t}" not in template:
+            return scope, {}
+        if TIME not in scope.index:
+            return scope, {"t": self.step(symbol("t")), "T": self.step(symbol("T"))}
+        frame = self.windows.frame(node)
+        return scope, {"t": self.step(scope.index[TIME] - frame.first + 1), "T": self.step(frame.size)}
+
+    def running(self, node: Call, axis: str, scope: _Scope) -> tuple[_Scope, str, str]:
+        """An operator that runs over an axis: where its operands stand, what is written below it, its scripts."""
+        timed = axis == TIME and TIME in node.fit.frame
+        so_far = timed and TIME in node.fit.result
+        if not scope.expand:
+            name = self.letter(axis, symbol(_LETTERS[axis][so_far])) if axis in _LETTERS else upright(axis)
+            name += rf" \leq {self.step(symbol('t'))}" if so_far else ""
+            return scope, name, f"_{{{name}}}"
+        letter = scope.letter(axis)
+        inner, name = scope.over(axis, letter), self.letter(axis, letter)
+        if not timed:
+            return inner, name, f"_{{{name}}}"
+        window = self.windows.frame(node)
+        first, last = window.first, scope.index.get(TIME, window.last) if so_far else window.last
+        between = rf"{self.step(first)} \leq {name} \leq {self.step(last)}"
+        return inner, between, self.bounds(letter, first, last)
+
+    def notation(self, op: Op) -> None:
+        if op.notation:
+            left, _, right = op.notation.partition(" = ")
+            self.seen.setdefault(left, Meaning(left, right))
+
+    def bounds(self, letter: Any, first: Any, last: Any) -> str:
+        return rf"_{{{self.letter(TIME, letter)}={self.step(first)}}}^{{{self.step(last)}}}"
+
+    def letter(self, axis: str, letter: Any) -> str:
+        self.seen.setdefault(str(letter), {TIME: "time step", BATCH: "trial"}.get(axis, f"index over {axis}"))
+        return str(letter)
+
+    def step(self, step: Any) -> str:
+        """A time step or another index in LaTeX."""
+        free = getattr(step, "free_symbols", ())
+        if symbol("t") in free:
+            self.letter(TIME, symbol("t"))
+        if symbol("T") in free:
+            self.seen.setdefault("T", "last time step")
+        return step_latex(step)
+
+    def meanings(self) -> Iterator[Meaning]:
+        """What the symbols mean that were used, and those used for saying so: names first, then notation."""
+        rows: dict[str, tuple[int, Meaning]] = {}
+        while missing := [symbol for symbol in self.seen if symbol not in rows]:
+            for text in missing:
+                rows[text] = self.meaning(text, self.seen[text])
+        yield from (row for _, row in sorted(rows.values(), key=lambda ranked: ranked[0]))
+
+    def meaning(self, text: str, said: Any) -> tuple[int, Meaning]:
+        match said:
+            case Name(meaning=Defined(expr=expr, doc=doc)):
+                return 0, Meaning(text, self.equation(expr), doc)
+            case Name(name=name, meaning=Parameter(doc=doc)):
+                return 2, Meaning(text, text=doc or ("training iteration" if name == STEP else f"parameter {name}"))
+            case Name(meaning=Quantity(path=path, doc=doc, unit=unit)):
+                return 1, Meaning(text, text=f"{doc or path} ({unit})" if unit else doc or path)
+            case Name(meaning=Object(object=value)):
+                return 0, Meaning(text, text=f"computed in Python by {type(value).__name__}")
+            case Expr():
+                return 0, Meaning(text, self.equation(said))
+            case Meaning():
+                return 3, said
+        return 5 if text == "T" else 4, Meaning(text, text=said)
+
+    def equation(self, expr: Expr) -> str:
+        """What a name is equal to at the step t, and at which steps if not at all."""
+        text = self.stepwise(expr).at(_SUM)
+        if TIME not in (expr.axes or ()):
+            return text
+        window = self.windows.of(expr)
+        if window.first in (0, 1) and window.last == symbol("T"):
+            return text
+        return rf"{text},\; {self.step(window.first)} \leq t \leq {self.step(window.last)}"
 
 
-def _symbol(text: str) -> _Piece:
-    """A symbol; an escaped underscore in its name is not a subscript."""
-    scripts = text.replace(r"\_", "")
-    return _Piece(text, POWER if "^" in scripts else ATOM if "_" in scripts else _NUCLEUS)
+def _sum(parts: list[_Piece]) -> _Piece:
+    return _Piece(joined([part.at(_SUM) for part in parts]), _SUM)
 
 
+def joined(addends: list[str] | tuple[str, ...]) -> str:
+    """Signed addends in a row."""
+    first, *others = addends
+    return first + "".join(f" - {addend[1:]}" if addend[0] == "-" else f" + {addend}" for addend in others)
+
+
+def _minus(piece: _Piece) -> _Piece:
+    enclosed = piece.negative or piece.binds < _PREFIX
+    return _Piece(piece.at(_PREFIX), _NUCLEUS if enclosed else piece.binds, negative=True)
+
+
+def _times(left: _Piece, right: _Piece) -> _Piece:
+    first, second = replace(left, negative=False).at(_PRODUCT), right.at(_PREFIX)
+    # A thin space, but a dot before a digit; TeX itself puts a space before large delimiters and sum signs.
+    sign = r" \cdot " if second[0].isdigit() else " " if second.startswith((r"\left", r"\sum")) else r"\,"
+    binds = _PREFIX if right.binds == _PREFIX and not right.negative else _PRODUCT
+    return _Piece(f"{first}{sign}{second}", binds, left.negative)
+
+
+def _over(top: _Piece, bottom: _Piece, small: bool) -> _Piece:
+    negative, top = top.negative, replace(top, negative=False)
+    if small:
+        return _Piece(f"{top.at(_PRODUCT)} / {bottom:power}", _PREFIX, negative)
+    return _Piece(rf"\frac{{{top}}}{{{bottom}}}", _FACTOR, negative)
+
+
+@cache
 def _binds(template: str) -> int:
-    """How tightly what a template makes binds: what its delimiters close can take any script."""
-    if ":product}" in template or ":power}" in template:
-        return PRODUCT
-    if ":atom}" in template or template.endswith("^{{2}}"):
-        return POWER
-    return ATOM if "_{{" in template else _NUCLEUS
+    """How tightly what a template makes binds: a prefix ends with an operand, delimiters take scripts."""
+    if template.endswith((":product}", ":power}")):
+        return _PREFIX
+    closed = _CLOSED.fullmatch(template)
+    return _FACTOR if closed is None else _ATOM if closed[1] else _NUCLEUS
 
 
 def _number(value: Fraction) -> _Piece:
     mantissa, _, exponent = (decimal(value) or "").partition("e")
+    if not mantissa:
+        return _Piece(rf"\frac{{{value.numerator}}}{{{value.denominator}}}", _FACTOR)
     if not exponent:
         return _Piece(mantissa, _NUCLEUS)
     power = f"10^{{{exponent}}}"
-    return _Piece(power, POWER) if mantissa == "1" else _Piece(rf"{mantissa} \cdot {power}", PRODUCT)
-
-
-def _axis(name: str) -> str:
-    return _AXES.get(name) or _upright(name)
-
-
-def _upright(name: str) -> str:
-    escaped = name.replace("_", r"\_")
-    return rf"\mathrm{{{escaped}}}"
+    return _Piece(power, _FACTOR) if mantissa == "1" else _Piece(rf"{mantissa} \cdot {power}", _PRODUCT)

@@ -15,35 +15,44 @@ import jax
 import numpy as np
 from jax import Array
 
-from lossdsl import weights as exact
 from lossdsl.algebra import Parts, Row, Written, assemble, exact_scale, join, override, relabelled, rows, scales
 from lossdsl.axes import BATCH
 from lossdsl.bind import Bound, Defined, Object, bind, each_name
 from lossdsl.bridge import feedbax_loss
+from lossdsl.config import config_of
 from lossdsl.data import check_tree
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.expr import Expr, Name, program_text
-from lossdsl.latex import latex
-from lossdsl.normal import Term, normal_form, written
-from lossdsl.parse import is_name, read
+from lossdsl.formula import FORMS, bodies, formula
+from lossdsl.gradients import GradientReport, gradient_report
+from lossdsl.normal import Term, check_domains, normal_form, written
+from lossdsl.notebook import html_table
+from lossdsl.parse import is_name, parse, read
 from lossdsl.program import Program, bound_terms, build
 from lossdsl.scalars import as_scalar, as_vector, described_number, exact_number, held_number
+from lossdsl.symbolic import expression
 from lossdsl.values import LossDict
-from lossdsl.vocabulary import FEEDBAX, ROOTS, Parameter, Vocabulary
+from lossdsl.vocabulary import FEEDBAX, ROOTS, Parameter, Vocabulary, named_vocabulary
 
 
 def compile(
     loss: "str | Mapping[str, Any] | Expr | AbstractLoss",
-    vocabulary: Vocabulary = FEEDBAX,
+    vocabulary: Vocabulary | str = FEEDBAX,
     *,
-    terms: "Mapping[str, Any] | list[AbstractLoss] | None" = None,
-    parameters: Mapping[str, float] | None = None,
+    quantities: Mapping[str, Any] | None = None,
+    terms: "Mapping[str, Any] | Sequence[AbstractLoss] | None" = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> "CompositeLoss":
     """Compile a loss.
 
+    The arguments are the keys of a config, and may be what a config gives: plain mappings, `DictConfig` of OmegaConf,
+    rows of a vocabulary as mappings, numbers as texts.
+
     Args:
-        loss: A text; a mapping from label to text, one term each; a tree from `parse`; or a loss.
-        vocabulary: What its names mean; Feedbax's if none is given.
+        loss: A text; a mapping from label to a text, or to `{weight, expr}`, one term each; a tree from `parse`; or
+            a loss.
+        vocabulary: What its names mean; `"feedbax"` if none is given, `"none"` for an empty one.
+        quantities: More quantities, as in `Vocabulary`.
         terms: More terms: objects with `label` and `term(states, trial_specs, model)`, or texts by name.
         parameters: More parameters with their defaults.
 
@@ -61,7 +70,7 @@ def compile(
     if isinstance(loss, AbstractLoss):
         return loss.composite
     with _collector_paused():
-        return _compiled(loss, vocabulary, terms, parameters)
+        return _compiled(loss, vocabulary, quantities, terms, parameters)
 
 
 @contextmanager
@@ -76,27 +85,40 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _compiled(loss: Any, vocabulary: Vocabulary, terms: Any, parameters: Any) -> "CompositeLoss":
-    if not isinstance(vocabulary, Vocabulary):
+def _compiled(loss: Any, vocabulary: Any, quantities: Any, terms: Any, parameters: Any) -> "CompositeLoss":
+    known = named_vocabulary(vocabulary) if isinstance(vocabulary, str) else vocabulary
+    if not isinstance(known, Vocabulary):
         advice = "give a `Vocabulary`, or leave it out for Feedbax's"
         raise error("bad-argument", argument="vocabulary", got=described(vocabulary), advice=advice)
-    named, values = _named(terms), _mapping(parameters, "parameters", "a mapping from name to number")
-    for name in (*named, *values):
-        if name in vocabulary.names:
-            raise error("reserved-name", name=str(name), reason="it has one already")
-    known = vocabulary.extend(terms=named, parameters=values) if named or values else vocabulary
+    known = known.add(
+        _mapping(quantities, "quantities", "a mapping from name to `Quantity`"),
+        _named(terms),
+        _mapping(parameters, "parameters", "a mapping from name to number"),
+    )
     try:
-        return _bound(bind(read(loss), known))
+        compiled = _bound(bind(read(loss), known))
+        _check_weights(loss, known)
+        return compiled
     except LossError as failure:
-        if isinstance(loss, Mapping) and failure.span and not failure.term:
-            texts = (label for label, value in loss.items() if value is failure.span.text)
-            failure.term = next(texts, None)
+        for one in failure.errors if isinstance(loss, Mapping) else ():
+            if one.span and not one.term:
+                one.term = next((label for label, value in loss.items() if value is one.span.text), None)
         raise
+
+
+def _check_weights(loss: Any, vocabulary: Vocabulary) -> None:
+    """In `{weight, expr}` the weight is one: with a quantity in it, it would quietly be part of the expression."""
+    for label, row in loss.items() if isinstance(loss, Mapping) else ():
+        weight = row.get("weight") if isinstance(row, Mapping) else None
+        if isinstance(weight, str):
+            for name in bind(parse(weight), vocabulary).expr.free_symbols:
+                if not name.constant:
+                    raise error("weight-not-number", name.span, label=label, found=name.name)
 
 
 def _named(terms: Any) -> dict[str, Any]:
     """Terms by name, those of a list by their labels."""
-    if not isinstance(terms, list | tuple):
+    if not isinstance(terms, Sequence) or isinstance(terms, str):
         return _mapping(terms, "terms", "a list of losses, or a mapping from name to loss or text")
     named: dict[str, Any] = {}
     for term in terms:
@@ -117,8 +139,10 @@ def _mapping(value: Any, argument: str, wanted: str) -> dict[str, Any]:
 
 
 def _bound(bound: Bound) -> "CompositeLoss":
-    values = {n.name: n.meaning.default for n in each_name([bound.expr]).values() if isinstance(n.meaning, Parameter)}
-    return CompositeLoss(Parts(Written(normal_form(bound.expr), bound.local), {}, values))
+    check_domains(bound.limited)
+    named = [name for name in each_name([bound.expr]).values() if isinstance(name.meaning, Parameter)]
+    values = {name.name: name.meaning.default for name in named if isinstance(name.meaning, Parameter)}
+    return CompositeLoss(Parts(Written(normal_form(bound.expr), (*bound.local, *named)), {}, values))
 
 
 class AbstractLoss(eqx.Module):
@@ -152,6 +176,36 @@ class AbstractLoss(eqx.Module):
             raise error("bad-label", found=f"`{self.label}`")
         name = Name(name=self.label, meaning=Object(self.label, self))
         return CompositeLoss(Parts(Written((Term(self.label, Fraction(1), name),)), {}, {}))
+
+    def latex(self, *, expand: bool = False, form: str = "line", where: bool = False) -> str:
+        r"""The loss in LaTeX.
+
+        Args:
+            expand: Unfold definitions, and write the sum over time and the mean over trials.
+            form: `"line"`, or `"aligned"` with one term a row.
+            where: Also say what the symbols mean, one a row.
+
+        Raises:
+            LossValueError: For another form.
+
+        Example:
+            >>> print(compile("1e-5*position + final(velocity)").latex())
+            \mathcal{L} = 10^{-5}\,\ell_{\mathrm{position}} + \left. \ell_{\mathrm{velocity}} \right|_{T}
+        """
+        if form not in FORMS:
+            advice = f"write {' or '.join(map(repr, FORMS))}"
+            raise error("bad-argument", argument="form", got=described_number(form), advice=advice)
+        loss = self.composite
+        return formula(loss.terms, loss.written.local, expand=expand, where=where).latex(form)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {self.latex()}$"
+
+    def _repr_html_(self) -> str:
+        loss = self.composite
+        formulas = zip(loss.terms, bodies(loss.terms, loss.written.local), strict=True)
+        rows = [[term.label, str(expression(term.factor)), rf"$\displaystyle {body}$"] for term, body in formulas]
+        return html_table(["term", "weight", "formula"], rows)
 
     def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
         """The weighted value of every term, see `CompositeLoss`."""
@@ -307,6 +361,27 @@ class CompositeLoss(AbstractLoss):
         """The total of each trial."""
         return self.per_trial(states, trial_specs, model).total
 
+    def gradient_report(self, rollout: Any, model: Any, trial_specs: Any, step: Any = None) -> GradientReport:
+        """How hard each term pulls on a model, and which terms pull against each other, in one compiled call.
+
+        The gradients are those with respect to the arrays of floats of the model. It is compiled once for a function
+        `rollout`, so define that once; other values of the model, the trials, the weights and `step` never retrace.
+
+        Args:
+            rollout: The states of a model on some trials: `rollout(model, trial_specs)`.
+            model: The model, which a loss that reads it is given too.
+            trial_specs: The trials.
+            step: The training iteration, for a loss that needs it.
+
+        Returns:
+            The norms of the gradients with and without weights, and the cosines between them; printed, a table.
+
+        Raises:
+            LossDataError: For arrays that are missing or do not fit.
+            LossValueError: If the loss needs `step` and is not given it, or the model has no arrays of floats.
+        """
+        return gradient_report(self, rollout, model, trial_specs, _given_step(self.program, step))
+
     def to_feedbax(self) -> Any:
         """The loss as one of Feedbax, for its tasks and its trainer: a term of its own class for each of ours.
 
@@ -362,13 +437,14 @@ class CompositeLoss(AbstractLoss):
 
     @property
     def digest(self) -> str:
-        """A hash of the objective: terms with their definitions unfolded, weights, parameters.
+        """A hash of the objective, its terms with their definitions unfolded, its weights and parameters.
 
-        The same on every machine and in every process. A term in Python counts with its class and its fields.
+        The same on every machine and in every process, and in every order of the terms. A term in Python counts with
+        its class and its fields.
         """
-        rows = [f"{t.label} {exact.expression(t.factor)} {t.expr.content.hex()}" for t in self.terms]
-        rows += [f"{name} {exact_number(value)}" for name, value in sorted(self.parameters.items())]
-        return sha256("\n".join(rows).encode()).hexdigest()[:16]
+        rows = [f"{t.label} {expression(t.factor)} {t.expr.content.hex()}" for t in self.terms]
+        rows += [f"{name} {exact_number(value)}" for name, value in self.parameters.items()]
+        return sha256("\n".join(sorted(rows)).encode()).hexdigest()[:16]
 
     def with_weights(self, weights: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """The loss with some weights changed; nothing is traced or compiled again.
@@ -388,14 +464,16 @@ class CompositeLoss(AbstractLoss):
                 raise error("unknown-label", name=str(label), advice=advice)
             if label not in self.program.numbers:
                 raise self._made_of_parameters(label)
-        numbers = self.numbers
-        for label, value in new.items():
-            numbers = numbers.at[self.program.numbers.index(label)].set(as_scalar(value, "the weight of", label))
+        if not new:
+            return self
+        places = np.array([self.program.numbers.index(label) for label in new])
+        # All at once: a method that adapts weights sets them in each training step.
+        numbers = self.numbers.at[places].set(as_vector(new).astype(self.numbers.dtype))
         return eqx.tree_at(lambda loss: loss.numbers, self, numbers)
 
     def _made_of_parameters(self, label: str) -> LossError:
         term = next(term for term in self.written.terms if term.label == label)
-        weight = exact.expression(term.factor)
+        weight = expression(term.factor)
         names = [name for name in each_name([weight]) if name in self.parameters] or ["..."]
         return error("weight-of-parameters", label=label, weight=str(weight), parameters="=..., ".join(names) + "=...")
 
@@ -430,21 +508,25 @@ class CompositeLoss(AbstractLoss):
                 raise error("unknown-label", name=label, advice=advice)
         return CompositeLoss(assemble([row for row in rows(self) if row.term.label not in labels], [self]))
 
+    def to_config(self) -> dict[str, Any]:
+        """The loss as plain data, with the weights and parameters of now; `load` and `compile` take it back.
+
+        Returns:
+            `vocabulary`, the rows of `quantities`, `terms` and `parameters` that the loss needs, and `loss`, its text.
+            Compiled again it has the same digest.
+
+        Raises:
+            LossValueError: For a term that is a Python object.
+
+        Example:
+            >>> compile("alpha*position", parameters={"alpha": 0.1}).with_parameters(alpha=0.2).to_config()
+            {'vocabulary': 'feedbax', 'parameters': {'alpha': 0.2}, 'loss': 'alpha*position'}
+        """
+        return config_of(str(self), each_name([self.expr, *self.written.local]), self.parameters)
+
     def python(self) -> str:
         """The Python/JAX source that runs."""
         return "".join(f"# {line}\n" for line in str(self).splitlines()) + self.program.source
-
-    def latex(self, *, expand: bool = False) -> str:
-        r"""The loss in LaTeX.
-
-        Args:
-            expand: Unfold definitions, and write the sum over time and the mean over trials.
-
-        Example:
-            >>> print(compile("1e-5*position + final(velocity)").latex())
-            \mathcal{L} = 10^{-5}\,\ell_{\mathrm{position}} + \ell_{\mathrm{velocity}}\big|_{T}
-        """
-        return rf"\mathcal{{L}} = {latex(self.terms, expand)}"
 
     def __str__(self) -> str:
         """The text: definitions, then the weighted terms; compiled again it is the same loss."""
@@ -472,7 +554,7 @@ def _given_step(program: Program, step: Any) -> Any:
 
 def _grouped(terms: Any, weights: Any) -> Parts:
     """The parts of a group of losses."""
-    if not isinstance(terms, Mapping | list | tuple):
+    if not isinstance(terms, Mapping | Sequence) or isinstance(terms, str):
         advice = "give a list of losses, or a mapping from label to loss"
         raise error("bad-argument", argument="terms", got=described(terms), advice=advice)
     named = list(terms.items()) if isinstance(terms, Mapping) else [("", term) for term in terms]

@@ -1,6 +1,8 @@
 """Tree to weighted terms: sums split, weights collected exactly, bodies rewritten by a table of rules."""
 
+import inspect
 import operator
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -9,13 +11,15 @@ from typing import Any
 from lossdsl import weights
 from lossdsl.axes import BATCH, TIME
 from lossdsl.bind import Defined, uneven
-from lossdsl.errors import Span, error
+from lossdsl.errors import Span, each, error
 from lossdsl.expr import MAX_DEPTH, Call, Expr, Label, Name, Number, call
 from lossdsl.parse import parse
+from lossdsl.symbolic import expression, to_sympy
 from lossdsl.weights import Exact
 
 _ONE = Fraction(1)
 _MAX_UNFOLDED = 10_000
+_MOST_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,13 @@ class Term:
     expr: Expr
     span: Span | None = field(default=None, compare=False)
 
+    def __repr__(self) -> str:
+        return f"Term({self.label!r}, {expression(self.factor)}, {str(self.expr)!r})"
+
     @property
     def weight(self) -> Any:
         """The weight as an exact SymPy expression."""
-        return weights.sympy_weight(self.factor)
+        return to_sympy(expression(self.factor))
 
     @property
     def is_number(self) -> bool:
@@ -67,7 +74,7 @@ def normal_form(expr: Expr) -> tuple[Term, ...]:
         LossAxesError: For a term without any quantity, or with an axis left over.
         LossValueError: For a weight that is not finite.
     """
-    parts = [_term_body(part) for part in _split(expr)]
+    parts = each(_term_body, _split(expr))
     return merge([Term(part.label, part.factor, part.body, part.body.span) for part in parts])
 
 
@@ -84,11 +91,21 @@ def merge(terms: list[Term]) -> tuple[Term, ...]:
             first, second = str(row[0].expr), str(term.expr)
             raise error("same-label", term.span, label=term.label, first=first, second=second)
         row.append(term)
-    return tuple(row[0] if len(row) == 1 else _summed(row) for row in rows.values())
+    return tuple(_settled(row[0] if len(row) == 1 else _summed(row)) for row in rows.values())
 
 
 def _summed(row: list[Term]) -> Term:
     return replace(row[0], factor=weights.add([term.factor for term in row], row[0].span))
+
+
+def _settled(term: Term) -> Term:
+    """The term with the weight that its text has: SymPy may put the sign of `-(a + 1)*b` into the sum."""
+    factor = term.factor
+    for _ in range(_MOST_ROUNDS):
+        before, factor = factor, factor if isinstance(factor, Fraction) else weight_of(expression(factor))
+        if factor == before:
+            break
+    return term if factor is term.factor else replace(term, factor=factor)
 
 
 def written(terms: tuple[Term, ...]) -> Expr:
@@ -100,7 +117,8 @@ def written(terms: tuple[Term, ...]) -> Expr:
 
 def _addend(term: Term) -> Expr:
     """A term after the first, a negative one as a subtraction."""
-    if isinstance(term.factor, Fraction) and term.factor < 0:
+    sign = term.factor if isinstance(term.factor, Fraction) else term.factor.as_coeff_Mul()[0]
+    if sign < 0:
         return call("neg", _weighted(replace(term, factor=-term.factor)))
     return _weighted(term)
 
@@ -112,7 +130,7 @@ def _weighted(term: Term) -> Expr:
         case -1:
             scaled = call("neg", term.expr)
         case _:
-            scaled = call("*", weights.expression(term.factor), term.expr)
+            scaled = call("*", expression(term.factor), term.expr)
     return scaled if term.label == str(term.expr) else Label((scaled,), name=term.label)
 
 
@@ -126,7 +144,7 @@ def _split(node: Expr) -> list[_Part]:
         return [_Part(_ONE, node)]
     match node.op.name:
         case "+" if not any(arg.constant for arg in node.args):
-            return [part for arg in node.args for part in _split(arg)]
+            return [part for parts in each(_split, node.args) for part in parts]
         case "neg":
             return [part.scaled(-_ONE, node.span) for part in _split(node.args[0])]
         case "*" | "/":
@@ -197,7 +215,8 @@ def _term_body(part: _Part) -> _Part:
     for axis in even.axes:
         if axis not in (TIME, BATCH):
             raise error("axis-left", body.span, axis=axis, body=str(body))
-    return _Part(part.factor, even, part.label or str(body))
+    # The label is text that parses, and to the same term.
+    return _Part(part.factor, even, part.label or str(body if isinstance(body, Name) else even))
 
 
 def _unlabelled(node: Expr) -> Expr:
@@ -237,23 +256,35 @@ def weight_of(node: Expr) -> Exact:
         case Name():
             return weights.symbol(node)
         case Call():
-            return _weight_of_call(node, [weight_of(arg) for arg in node.args])
+            return weights.apply(node, [weight_of(arg) for arg in node.args])
     raise AssertionError(f"please report: no weight for {type(node)}")
 
 
-def _weight_of_call(node: Call, values: list[Exact]) -> Exact:
-    match node.op.name:
-        case "+":
-            return weights.add(values, node.span)
-        case "neg":
-            return weights.multiply(-_ONE, values[0], node.span)
-        case "*":
-            return weights.multiply(values[0], values[1], node.span)
-        case "/":
-            return weights.multiply(values[0], weights.power(values[1], -_ONE, node.span), node.span)
-        case "**":
-            return weights.power(values[0], values[1], node.span)
-    return weights.function(node, values)
+def check_domains(calls: Iterable[Call]) -> None:
+    """Refuse numbers that an operator is not made for, whichever way they are written.
+
+    Raises:
+        LossValueError: With the operator, what it needs, and what it is given.
+    """
+    for node in calls:
+        known: dict[str, list[Fraction]] = {}
+        spans: dict[str, Span | None] = {}
+        for (name, _), arg in zip(node.op.parameters(len(node.args)), node.args, strict=True):
+            if arg.constant and isinstance(value := weight_of(arg), Fraction):
+                known.setdefault(name, []).append(value)
+                spans[name] = arg.span
+        for needs, holds in node.op.domain.items():
+            names = list(inspect.signature(holds).parameters)
+            if all(name in known for name in names) and not holds(
+                *(known[name] if name in node.op.repeats else known[name][0] for name in names)
+            ):
+                given = ", ".join(f"`{name}` is {_shown(known[name])}" for name in names)
+                fields = {"operator": node.op.name, "needs": needs, "given": given, "example": node.op.example}
+                raise error("out-of-domain", spans[names[-1]] or node.span, **fields)
+
+
+def _shown(values: Iterable[Fraction]) -> str:
+    return ", ".join(str(expression(value)) for value in values)
 
 
 # A rule is a row: left, right; x stands for any expression. Value and gradient are the same, NaN and inf included,

@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -13,9 +13,10 @@ from lark import Lark
 from lark.exceptions import UnexpectedToken
 from lark.lexer import Lexer
 
-from lossdsl.errors import LossError, Span, described, did_you_mean, error, listed
-from lossdsl.expr import Call, Expr, Label, Let, Name, Number, call
+from lossdsl.errors import LossError, Span, described, did_you_mean, each, error, listed, together
+from lossdsl.expr import Call, Expr, Fault, Label, Let, Name, Number, as_expr, by_default, call
 from lossdsl.ops import OPS, Op
+from lossdsl.scalars import described_number, exact_number
 from lossdsl.syntax import layout, refusal
 
 # The parser is built once, and its reader knows the text that is being read.
@@ -43,6 +44,14 @@ def parse(text: str) -> Expr:
         >>> str(parse("final( velocity ) + 1.0e-5 * nn_hidden"))
         'final(velocity) + 1e-5*nn_hidden'
     """
+    tree, faults = _tree(text)
+    if faults:
+        raise together(faults)
+    return tree
+
+
+def _tree(text: str) -> tuple[Expr, list[LossError]]:
+    """The tree of a text, and the errors of the operators that it has wrong, which are faults in the tree."""
     if len(text) >= MAX_CHARACTERS:
         raise error("too-long", Span(text, MAX_CHARACTERS - 1, MAX_CHARACTERS), size=len(text), limit=MAX_CHARACTERS)
     laid_out = layout(text)
@@ -51,16 +60,20 @@ def parse(text: str) -> Expr:
     reader, parser = _parser()
     try:
         with _LOCK:
-            reader.text = text
-            return parser.parse(laid_out)  # type: ignore[return-value]
+            reader.text, reader.faults = text, []
+            return parser.parse(laid_out), reader.faults  # type: ignore[return-value]
     except UnexpectedToken as failure:
         raise refusal(text, laid_out, failure.token) from None
 
 
 def read(loss: Any) -> Expr:
-    """A text, a tree, or a mapping from label to either, which gives one term each."""
+    """A text, a tree, or a mapping from label to either, which gives one term each.
+
+    In a mapping a term may be one of `weight` and `expr` too; the weight a number, or a text made of numbers,
+    parameters and `step`. Operators that are used wrongly are faults in the tree.
+    """
     if isinstance(loss, str):
-        return parse(loss)
+        return _tree(loss)[0]
     if isinstance(loss, Expr):
         return loss
     if not isinstance(loss, Mapping):
@@ -70,14 +83,7 @@ def read(loss: Any) -> Expr:
     names: list[Name] = []
     values: list[Expr] = []
     rows: list[Expr] = []
-    for label, value in loss.items():
-        if not isinstance(label, str) or not is_name(label):
-            raise error("bad-label", found=f"`{label}`")
-        try:
-            tree = read(value)
-        except LossError as failure:
-            failure.term = label
-            raise
+    for label, tree in zip(loss, each(_row, loss.items()), strict=True):
         if isinstance(tree, Let):
             names += tree.names
             values += tree.args[:-1]
@@ -89,9 +95,41 @@ def read(loss: Any) -> Expr:
     return Let((*values, total), names=tuple(names)) if names else total
 
 
+def _row(row: tuple[Any, Any]) -> Expr:
+    label, value = row
+    if not isinstance(label, str) or not is_name(label):
+        raise error("bad-label", found=f"`{label}`")
+    try:
+        return _weighted(label, value) if isinstance(value, Mapping) else read(value)
+    except LossError as failure:
+        raise failure.in_term(label) from None
+
+
+def _weighted(label: str, row: Mapping[str, Any]) -> Expr:
+    """The term of a mapping of `weight` and `expr`."""
+    for key in row:
+        if key not in ("weight", "expr"):
+            advice = did_you_mean(str(key), ["weight", "expr"], "its keys are `weight` and `expr`")
+            raise error("unknown-key", key=str(key), where=f"`{label}`", advice=advice)
+    if "expr" not in row:
+        raise error("missing-key", key="expr", where=f"`{label}`", keys=listed(row) or "none")
+    expr, weight = read(row["expr"]), row.get("weight", 1)
+    if isinstance(weight, str):
+        return call("*", read(weight), expr)
+    if exact_number(weight) is None:
+        raise error("bad-weight", what="the weight of", name=label, got=described_number(weight))
+    return call("*", as_expr(weight, label), expr)
+
+
 def is_name(text: str) -> bool:
     """Whether a text can be the name of a term."""
     return _NAME.fullmatch(text) is not None and text != "as"
+
+
+def terminals() -> dict[str, str]:
+    """The terminals of the grammar, as regular expressions by name, in the order in which the lexer tries them."""
+    _, parser = _parser()
+    return {terminal.name: terminal.pattern.to_regexp() for terminal in _in_order(parser.terminals)}
 
 
 @lru_cache(maxsize=1)
@@ -118,8 +156,8 @@ class _Lexer(Lexer):
     """The terminals of the grammar as one regular expression: what Lark's lexer does, in a third of the time."""
 
     def __init__(self, conf: Any):
-        # Longest first; a word such as `as` is a name to the expression, and is told apart afterwards.
-        ordered = sorted(conf.terminals, key=lambda t: (-t.pattern.max_width, -len(t.pattern.value)))
+        # A word such as `as` is a name to the expression, and is told apart afterwards.
+        ordered = _in_order(conf.terminals)
         self.pattern = re.compile("|".join(f"(?P<{t.name}>{t.pattern.to_regexp()})" for t in ordered))
         self.words = {t.pattern.value: t.name for t in ordered if t.pattern.value.isidentifier()}
         self.ignored = frozenset(conf.ignore)
@@ -138,12 +176,40 @@ class _Lexer(Lexer):
             yield _Token("UNKNOWN", text[end], end, end + 1)
 
 
+def _in_order(terminals: Any) -> list[Any]:
+    """Longest first."""
+    return sorted(terminals, key=lambda t: (-t.pattern.max_width, -len(t.pattern.value)))
+
+
 @dataclass(frozen=True)
 class _Option:
     """`name=value` in a call."""
 
     name: _Token
-    value: Expr
+    value: "Expr | _Axes"
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """`(batch, time)` after `axis=`."""
+
+    names: tuple[Name, ...]
+    span: Span
+
+
+def _may_fail(method: Callable[[Any, list[Any]], Expr]) -> Callable[[Any, list[Any]], Expr]:
+    """The method with an error noted and made a fault, so that the rest of the text is read too."""
+
+    def read(self: "_Reader", parts: list[Any]) -> Expr:
+        try:
+            return method(self, parts)
+        except LossError as failure:
+            if failure.code == "too-deep":
+                raise
+            self.faults.append(failure)
+            return Fault(span=self.span(parts[0], parts[-1]), error=failure)
+
+    return read
 
 
 class _Reader:
@@ -152,7 +218,9 @@ class _Reader:
     Lark builds no tree of its own this way, which halves the time; and nothing recurses, however deep the text.
     """
 
-    text = ""
+    def __init__(self) -> None:
+        self.text = ""
+        self.faults: list[LossError] = []
 
     def span(self, first: Any, last: Any = None) -> Span:
         start, end = self.ends(first)
@@ -178,6 +246,7 @@ class _Reader:
 
     option = definition
 
+    @_may_fail
     def number(self, parts: list[Any]) -> Expr:
         span = self.span(parts[0])
         return Number(value=_number(parts[0].text, span), span=span)
@@ -225,6 +294,7 @@ class _Reader:
         bounds = [part for part in parts if not isinstance(part, _Token)]
         return self.stepping(*bounds, span=self.span(next(part for part in parts if isinstance(part, _Token))))
 
+    @_may_fail
     def steps(self, parts: list[Any]) -> Expr:
         written = parts[1].text
         match = _STEPS.fullmatch(written)
@@ -241,12 +311,14 @@ class _Reader:
             raise error("zero-stride", span)
         return start, stop, stride
 
+    @_may_fail
     def window(self, parts: list[Any]) -> Expr:
         name = parts[2].text
         if name not in ("final", "initial"):
             raise error("unknown-window", self.span(parts[2]), found=name)
         return call(name, parts[0], span=self.span(parts[0], parts[2]))
 
+    @_may_fail
     def call(self, parts: list[Any]) -> Expr:
         name, given = parts[0].text, [part for part in parts[2:-1] if not isinstance(part, _Token)]
         if name not in OPS:
@@ -255,9 +327,11 @@ class _Reader:
             raise error("unknown-operator", self.span(parts[0]), name=name, advice=advice)
         op, span = OPS[name], self.span(parts[0], parts[-1])
         positional = [part for part in given if not isinstance(part, _Option)]
-        if len(positional) > len(op.defaults):
+        more = positional[len(op.required) :] if op.repeats else []
+        most = len(op.defaults) - len(op.named)
+        if len(positional) - len(more) > most or (op.repeats and (not more or len(more) % len(op.repeats))):
             raise _wrong_count(op, positional, span)
-        found = dict(zip(op.defaults, positional, strict=False))
+        found = dict(zip(op.defaults, positional[: len(positional) - len(more)], strict=False))
         static = None
         for option in given[len(positional) :]:
             key = option.name.text if isinstance(option, _Option) else ""
@@ -267,16 +341,30 @@ class _Reader:
                 raise error("argument-twice", self.span(option), option=key, operator=name)
             if key == "axis" and op.axis:
                 static = self.axis(option.value)
+            elif isinstance(option.value, _Axes):
+                raise error("not-a-value", self.span(option.value), found=str(self.span(option.value)))
             elif key in op.defaults:
                 found[key] = option.value
             else:
                 raise _unknown_option(op, key, self.span(option.name))
-        if any(default is None and parameter not in found for parameter, default in op.defaults.items()):
+        if any(parameter not in found for parameter in op.required):
             raise _wrong_count(op, list(found.values()), span)
-        args = [found.get(p) or Number(value=d or Fraction(0)) for p, d in op.defaults.items()]
+        args = [found.get(parameter) or by_default(default) for parameter, default in op.defaults.items()]
+        args[len(op.required) : len(op.required)] = more
         return Call(tuple(args), op, static, span=span)
 
-    def axis(self, value: Expr) -> str:
+    def axes(self, parts: list[Any]) -> "_Axes":
+        names = tuple(Name(name=part.text, span=self.span(part)) for part in parts if part.type == "NAME")
+        return _Axes(names, self.span(parts[0], parts[-1]))
+
+    def axis(self, value: "Expr | _Axes") -> Any:
+        if isinstance(value, _Axes):
+            for i, name in enumerate(value.names):
+                if name in value.names[:i]:
+                    raise error("argument-twice", name.span, option=name.name, operator="axis")
+            return tuple(name.name for name in value.names)
+        if isinstance(value, Fault):
+            raise value.error
         if not isinstance(value, Name):
             raise error("unknown-axis", value.span, found=str(value.span))
         return value.name
@@ -289,17 +377,23 @@ def _unknown_option(op: Op, key: str, span: Span) -> LossError:
 
 
 def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
-    least = sum(default is None for default in op.defaults.values())
-    most = len(op.defaults)
+    parameters = [name for name in op.defaults if name not in op.named]
+    least, most = len(op.required), len(parameters)
     number = f"{least}" if least == most else f"{least} to {most}"
-    expected = f"{number} argument{'s' if most > 1 else ''} ({', '.join(op.defaults)})"
+    expected = f"{number} argument{'s' if most > 1 else ''} ({', '.join(parameters)})"
+    if op.repeats:
+        rounds = ", ".join(str(least + i * len(op.repeats)) for i in (1, 2, 3))
+        expected = f"{rounds}, ... arguments ({', '.join(op.required + op.repeats)}, ...)"
     advice = f"for example `{op.example}`"
     if op.axis and len(given) == most + 1:
         *operands, extra = (str(part.span) for part in given)
         if f"{op.name}imum" in OPS:
             advice = f"write `{op.name}imum({operands[0]}, {extra})` for the {op.name}imum of two values"
-        elif is_name(extra):
+        elif extra.isidentifier():
             advice = f"write `{op.name}({', '.join(operands)}, axis={extra})`"
+            advice += f", or `where={extra}` for a mask" if "where" in op.named else ""
+        elif is_name(extra) and "where" in op.named:
+            advice = f"write `{op.name}({', '.join(operands)}, where={extra})` for a mask"
     return error("argument-count", span, operator=op.name, expected=expected, given=len(given), advice=advice)
 
 

@@ -1,13 +1,15 @@
-"""A picture of a history. Matplotlib is imported when it is drawn, for not everyone has it."""
+"""Pictures of a history and of schedules. Matplotlib is imported when one is drawn, for not everyone has it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 
-from lossdsl.errors import clip, error
+from lossdsl.errors import clip, described, error
 from lossdsl.history import LossHistory
+from lossdsl.loss import AbstractLoss, CompositeLoss, compile
 from lossdsl.values import LossDict
 
 if TYPE_CHECKING:
@@ -24,12 +26,12 @@ _STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1
 
 @dataclass(frozen=True)
 class _Series:
-    """What is drawn in one colour: the losses of the members, (members, steps), NaN where absent."""
+    """What is drawn in one colour: the values of the members, (members, steps), NaN where absent."""
 
     label: str
     train: np.ndarray
-    validation: np.ndarray
     look: dict[str, Any]
+    validation: np.ndarray = field(default_factory=lambda: np.empty((1, 0)))
 
 
 def plot_loss_history(
@@ -69,17 +71,79 @@ def plot_loss_history(
         >>> [line.get_label() for line in figure.axes[0].lines]
         ['total', 'a']
     """
-    own = ax is None
-    if ax is None:
-        ax = _new_axes()
+    target = _new_axes() if ax is None else ax
     steps = np.asarray(history.steps).reshape(-1, history.steps.shape[-1])
     if (steps != steps[0]).any():
         raise error("history-steps", got="other ones for each member")
     series = list(_series(history, weighted, validation, total))
+    name = "weighted loss" if weighted else "loss without weights"
+    return _figure(target, steps[0], series, name, log=log, own=ax is None)
+
+
+def plot_schedule(loss: AbstractLoss, steps: Any, ax: "Axes | None" = None) -> "Figure":
+    """Draw the weight of every term over training, that of a term without a schedule too.
+
+    The axis of the weights is logarithmic where the largest weights of two terms differ by more than a factor of 100.
+
+    Args:
+        loss: The loss.
+        steps: The last training iteration, which begins with 0; or an array of iterations.
+        ax: The axes to draw on, else those of a new figure, as for `plot_loss_history`.
+
+    Returns:
+        The Matplotlib figure; nothing is shown or saved.
+
+    Raises:
+        LossError: If Matplotlib is not installed.
+        LossValueError: If the steps are not a number or an array of numbers.
+
+    Example:
+        >>> figure = plot_schedule(compile("position + linear(0, 0.1, 1000)*velocity"), 2000)
+        >>> [line.get_label() for line in figure.axes[0].lines]
+        ['position', 'velocity']
+    """
+    composite, at = compile(loss), _iterations(steps)
+    target = _new_axes() if ax is None else ax
+    series = [
+        # Constant weights are often equal: a dashed line lets the one below it through.
+        _Series(label, _members(values), {"linewidth": 1.4, "zorder": 2.1, **_look(i, i)})
+        for i, (label, values) in enumerate(_weights_over(composite, at).items())
+    ]
+    peaks = [peak for one in series if (peak := np.nanmax(np.abs(one.train), initial=0))]
+    log = max(peaks, default=1) > 100 * min(peaks, default=1)
+    return _figure(target, at, series, "weight", log=log, own=ax is None)
+
+
+def _iterations(steps: Any) -> np.ndarray:
+    advice = "give the last training iteration, or an array of them"
+    try:
+        given = np.asarray(steps)
+        at = np.arange(int(given) + 1) if given.ndim == 0 and given.dtype.kind in "iu" else given
+    except (TypeError, ValueError):
+        at = np.empty(0)
+    if at.ndim != 1 or not at.size or at.dtype.kind not in "iuf" or not np.isfinite(at).all():
+        got = f"`{steps}`" if isinstance(steps, int | float | str) else described(steps)
+        raise error("bad-argument", argument="steps", got=got, advice=advice)
+    return at
+
+
+def _weights_over(loss: CompositeLoss, steps: np.ndarray) -> dict[str, Any]:
+    """The weights at all steps, (steps,), of an ensemble of losses (..., steps)."""
+
+    def weights(loss: CompositeLoss, step: Any) -> list[Any]:
+        return loss.program.weights(loss.numbers, loss.parameters, step)
+
+    over = jax.vmap(weights, in_axes=(None, 0))
+    for _ in loss.numbers.shape[:-1]:
+        over = jax.vmap(over, in_axes=(0, None))
+    return dict(zip(loss.labels, over(loss, steps), strict=True))
+
+
+def _figure(ax: "Axes", steps: np.ndarray, series: list[_Series], name: str, *, log: bool, own: bool) -> "Figure":
     _scale(ax, series, log)
     for one in series:
-        _draw(ax, steps[0], one)
-    _furnish(ax, weighted)
+        _draw(ax, steps, one)
+    _furnish(ax, name)
     wide = _legend(ax, series)
     figure = ax.get_figure(root=True)
     assert figure is not None
@@ -95,12 +159,15 @@ def _series(history: LossHistory, weighted: bool, validation: bool, total: bool)
         look = {"color": "black", "linestyle": "-", "linewidth": 2.4, "zorder": 2.0}
         absent = np.full((1, history.steps.shape[-1]), np.nan)
         checked = absent if shown is None else _members(shown.total)
-        yield _Series("total" if weighted else "total (weighted)", _members(history.train.total), checked, look)
+        yield _Series("total" if weighted else "total (weighted)", _members(history.train.total), look, checked)
     for i, (label, train) in enumerate(_terms(history.train, weighted).items()):
-        style = _STYLES[i // len(_COLOURS) % len(_STYLES)]
-        look = {"color": _COLOURS[i % len(_COLOURS)], "linestyle": style, "linewidth": 1.1, "zorder": 2.1}
+        look = {"linewidth": 1.1, "zorder": 2.1, **_look(i, i // len(_COLOURS))}
         checked = np.full_like(train, np.nan) if shown is None else _terms(shown, weighted)[label]
-        yield _Series(label, train, checked, look)
+        yield _Series(label, train, look, checked)
+
+
+def _look(colour: int, style: int) -> dict[str, Any]:
+    return {"color": _COLOURS[colour % len(_COLOURS)], "linestyle": _STYLES[style % len(_STYLES)]}
 
 
 def _terms(losses: LossDict, weighted: bool) -> dict[str, np.ndarray]:
@@ -169,9 +236,9 @@ def _spread(steps: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndar
     )
 
 
-def _furnish(ax: "Axes", weighted: bool) -> None:
+def _furnish(ax: "Axes", name: str) -> None:
     ax.set_xlabel("training iteration")
-    ax.set_ylabel("weighted loss" if weighted else "loss without weights")
+    ax.set_ylabel(name)
     ax.grid(True, color="0.9", linewidth=0.6)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)

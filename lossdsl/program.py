@@ -18,12 +18,12 @@ from lossdsl import data
 from lossdsl.axes import BATCH, Axes
 from lossdsl.bind import Object, each_name
 from lossdsl.emit import emit
-from lossdsl.errors import LossError, described, error
+from lossdsl.errors import LossError, described, error, listed
 from lossdsl.expr import Expr
 from lossdsl.normal import Term
 from lossdsl.ops import wide
-from lossdsl.vocabulary import STEP, Parameter, Quantity
-from lossdsl.weights import expression
+from lossdsl.symbolic import expression
+from lossdsl.vocabulary import STEP, Parameter, Quantity, components
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,9 @@ class Program:
     parameters: tuple[str, ...]
     objects: Mapping[str, Object]
     uses_step: bool
+
+    def __repr__(self) -> str:
+        return f"Program of {listed(self.terms)}"
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Program) and self.source == other.source)
@@ -78,7 +81,7 @@ class Program:
             return self._quantities(states, trial_specs, model)
         except LossError as failure:
             path = failure.fields.get("name")
-            name = next((n for n, quantity in self.quantities.items() if quantity.path == path), "")
+            name = next((n for n, q in self.quantities.items() if path in (q.path, components(q.path)[0])), "")
             failure.term = data.term_with(self.terms, name)
             raise
 

@@ -10,13 +10,14 @@ from lossdsl.ops import OPS
 
 _BRACKETS = {")": "(", "]": "["}
 _PARTNERS = {"(": ")", "[": "]", ")": "(", "]": "["}
-_CHUNK = re.compile(r"#[^\n]*|[()\[\]]|\n|[^\s()\[\]#]+")
+_COMMENT = r"#[^\n]*"
+_CHUNK = re.compile(_COMMENT + r"|[()\[\]]|\n|[^\s()\[\]#]+")
 _OPERATORS = "+-*/@=,;"
 _TOKEN = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[\w.]+|\*\*|\S")
 # Words of Python that people try; to the grammar they are names.
 _PYTHON = frozenset(["and", "or", "not", "if", "else", "lambda", "for", "in", "is"])
 _ONLY_TIME = "only `time` is indexed, as in `x[-1]` or `x[10:50]`; reduce another axis, as in `sum(x, axis=xy)`"
-_NO_COMPARISON = "there are no comparisons; `relu(x - limit)` is positive above the limit"
+_NO_COMPARISON = "a comparison is an operator: `greater(x, y)` is 1 where x > y, else 0; `relu(x - y)` has a gradient"
 # What to write for characters that look like ones of the language.
 _LOOKALIKES = {
     "\N{MINUS SIGN}": "-",
@@ -69,6 +70,11 @@ def layout(text: str) -> str | None:
         pieces += [text[done:start], instead]
         done = end
     return "".join([*pieces, text[done:]])
+
+
+def comments(text: str) -> list[Span]:
+    """Where the comments stand; there is no other use for `#`."""
+    return [Span(text, match.start(), match.end()) for match in re.finditer(_COMMENT, text)]
 
 
 def _close(text: str, opened: list[int], at: int) -> None:

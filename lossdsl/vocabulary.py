@@ -1,7 +1,8 @@
 """What names mean: quantities, terms and parameters, one row each; at the end the rows for Feedbax's reaches."""
 
 import keyword
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
@@ -10,8 +11,8 @@ from typing import Any, Self
 
 import jax
 
-from lossdsl.axes import BATCH, TIME, Axes
-from lossdsl.errors import described, did_you_mean, error, listed
+from lossdsl.axes import BATCH, TIME, Axes, dual
+from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.ops import OPS
 from lossdsl.scalars import described_number, exact_number
 
@@ -19,6 +20,7 @@ ROOTS = ("states", "trial_specs", "model")
 STEP = "step"
 _TERM = "give a text, or an object with `label` and `term(states, trial_specs, model)`"
 PYTREE = "pytree"
+_COMPONENTS = re.compile(r"(.+?)\[\.\.\., ?(?:(-?\d+)|(-?\d*):(-?\d*))\]")
 
 
 @dataclass(frozen=True)
@@ -27,9 +29,11 @@ class Quantity:
 
     Attributes:
         path: Where it lies: `states.mechanics.effector.pos`, beginning with `states`, `trial_specs` or `model`;
-            each part an attribute, a key or an index.
-        shape: Its axes as in jaxtyping, `"batch time xy"`; an axis `1` has length 1 and is dropped. `"pytree"`
-            for a whole PyTree.
+            each part an attribute, a key or an index. `[..., 2]` or `[..., :2]` after it takes components of a
+            vector, along its last axis.
+        shape: Its axes as in jaxtyping, `"batch time xy"`; an axis `1` has length 1 and is dropped. A square matrix
+            has its axis twice, `"state state"`; in a loss the second is called `state'`. `"pytree"` for a whole
+            PyTree.
         latex: Its symbol.
         unit: Its physical unit.
         doc: One line that says what it is.
@@ -57,8 +61,9 @@ class Quantity:
 
     @property
     def dimensions(self) -> tuple[str, ...]:
-        """The declared axes of the array, with those of length 1."""
-        return tuple(self.shape.split())
+        """The declared axes of the array, with those of length 1; the second of a square matrix has its prime."""
+        axes = self.shape.split()
+        return tuple(dual(a) if a in axes[:i] and a != "1" else a for i, a in enumerate(axes))
 
     @property
     def is_tree(self) -> bool:
@@ -125,8 +130,12 @@ class Vocabulary:
         terms: Texts in the language, or objects with `label` and `term(states, trial_specs, model)`.
         parameters: Numbers that can change while training, with their defaults.
 
+    A row may be a mapping too, as in a config: `{path, axes, latex, unit, doc}` for a quantity, `{expr, latex, doc}`
+    for a term, `{default, latex, doc}` for a parameter.
+
     Raises:
-        LossNameError: For a name that is not one or means two things.
+        LossNameError: For a name that is not one or means two things, and a mapping with other keys.
+        LossValueError: For a default that is not a number.
 
     Example:
         >>> arm = Vocabulary(
@@ -171,7 +180,7 @@ class Vocabulary:
 
     def extend(
         self,
-        quantities: Mapping[str, Quantity] | None = None,
+        quantities: Mapping[str, Any] | None = None,
         terms: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -182,6 +191,36 @@ class Vocabulary:
             {**self.parameters, **(parameters or {})},
         )
 
+    def add(self, quantities: Mapping[str, Any], terms: Mapping[str, Any], parameters: Mapping[str, Any]) -> Self:
+        """This vocabulary with more rows, of other names.
+
+        Raises:
+            LossNameError: For a name that it has.
+        """
+        for name in (*quantities, *terms, *parameters):
+            if name in self.names:
+                raise error("reserved-name", name=str(name), reason="it has one already")
+        return self.extend(quantities, terms, parameters) if quantities or terms or parameters else self
+
+    def __or__(self, other: Self) -> Self:
+        """Both, the other's meaning where a name has two, whatever kinds of row they are.
+
+        A term is a text until a loss is compiled: the rows of the other change what the terms of this one mean.
+
+        Example:
+            >>> print((Vocabulary(terms={"a": "x"}) | Vocabulary(quantities={"a": ("states.a", "batch")})).terms)
+            {}
+        """
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        pairs = [
+            (self.quantities, other.quantities),
+            (self.terms, other.terms),
+            (self.parameters, other.parameters),
+        ]
+        kept = [{n: row for n, row in mine.items() if n in theirs or n not in other.names} for mine, theirs in pairs]
+        return type(self)(*kept).extend(other.quantities, other.terms, other.parameters)
+
     def advice(self, name: str, local: tuple[str, ...] = ()) -> str:
         """A hint for a name that is not there."""
         if name in OPS:
@@ -190,24 +229,54 @@ class Vocabulary:
         known = [*self.names, *local]
         plain = did_you_mean(name, [*known, *(n for n in OPS if n.isidentifier())], "")
         if not plain:
-            number = f'a number that you give is a parameter: `compile(..., parameters={{"{name}": 1.0}})`'
-            plain = did_you_mean(name.rsplit(".", 1)[-1], known, f"`lossdsl names` lists the names; {number}")
+            given = f'`compile(..., parameters={{"{name}": 1.0}})`, `--set {name}=1.0`'
+            plain = did_you_mean(
+                name.rsplit(".", 1)[-1],
+                known,
+                f"`lossdsl names` lists the names; a number that you give is a parameter: {given}",
+            )
         return f"{plain} (`{strange}` is not a Latin letter)" if strange else plain
 
 
+# The keys of a row that is given as a mapping, as in a config, and the fields that they fill; required ones first.
+_QUANTITY_KEYS = {"path": "path", "axes": "shape", "latex": "latex", "unit": "unit", "doc": "doc"}
+_TERM_KEYS = {"expr": "text", "latex": "latex", "doc": "doc"}
+_PARAMETER_KEYS = {"default": "default", "latex": "latex", "doc": "doc"}
+
+
+def _fields(name: str, row: Mapping[str, Any], keys: Mapping[str, str], required: int) -> dict[str, Any]:
+    there = f"its keys are {listed(keys)}"
+    for key, value in row.items():
+        if key not in keys:
+            raise error("unknown-key", key=str(key), where=f"`{name}`", advice=did_you_mean(str(key), keys, there))
+        if key != "default" and not isinstance(value, str):
+            raise error("bad-value", what=f"`{name}.{key}`", got=described(value), advice="give a text")
+    for key in list(keys)[:required]:
+        if key not in row:
+            raise error("missing-key", key=key, where=f"`{name}`", keys=listed(row) or "none")
+    return {keys[key]: value for key, value in row.items()}
+
+
 def _quantity(name: str, row: Any) -> Quantity:
-    if isinstance(row, tuple | list) and len(row) == 2:
-        return Quantity(*row)
+    try:
+        if isinstance(row, Mapping):
+            return Quantity(**_fields(name, row, _QUANTITY_KEYS, 2))
+        if isinstance(row, Sequence) and not isinstance(row, str) and len(row) == 2:
+            return Quantity(*row)
+    except LossError as failure:
+        failure.fields["name"] = name
+        raise
     if not isinstance(row, Quantity):
-        raise error(
-            "bad-row", name=str(name), got=described(row), advice="give a `Quantity`, or a pair of path and axes"
-        )
+        advice = "give a `Quantity`, or a pair of path and axes"
+        raise error("bad-row", name=str(name), got=described(row), advice=advice)
     return row
 
 
 def _term(name: str, row: Any) -> Any:
     if isinstance(row, str):
         return Definition(row)
+    if isinstance(row, Mapping):
+        return Definition(**_fields(name, row, _TERM_KEYS, 1))
     is_class = isinstance(row, type)
     if is_class or not (isinstance(row, Definition) or callable(getattr(row, "term", None))):
         advice = f"give an instance: `{row.__name__}()`" if is_class else _TERM
@@ -216,6 +285,8 @@ def _term(name: str, row: Any) -> Any:
 
 
 def _parameter(name: str, row: Any) -> Parameter:
+    if isinstance(row, Mapping):
+        row = Parameter(name, **_fields(name, row, _PARAMETER_KEYS, 1))
     row = row if isinstance(row, Parameter) else Parameter(name, row)
     if not isinstance(row.default, jax.core.Tracer) and exact_number(row.default) is None:
         raise error("bad-weight", what="the parameter", name=str(name), got=described_number(row.default))
@@ -225,7 +296,7 @@ def _parameter(name: str, row: Any) -> Parameter:
 def _path_fault(path: object) -> str:
     if not isinstance(path, str):
         return "is not a text"
-    parts = path.split(".")
+    parts = components(path)[0].split(".")
     if parts[0] not in ROOTS:
         return "does not begin with `states`, `trial_specs` or `model`"
     if any(part.startswith("__") for part in parts):
@@ -247,7 +318,21 @@ def _axes_fault(shape: object) -> str:
             return f"write `{meant}` for `{axis}`"
         if axis.lower().rstrip("s") == "trial":
             return f"write `{BATCH}` for `{axis}`"
-    return "one of them stands there twice" if len(set(named)) < len(named) else ""
+    for axis in named:
+        if (times := named.count(axis)) > (1 if axis in (BATCH, TIME) else 2):
+            return f"`{axis}` stands there {'twice' if times == 2 else f'{times} times'}"
+    return ""
+
+
+def components(path: str) -> tuple[str, Any]:
+    """A path without what takes components of a vector, and that: `[..., 2]` or `[..., :2]`, or None."""
+    match = _COMPONENTS.fullmatch(path)
+    if not match:
+        return path, None
+    base, *bounds = match.groups()
+    if bounds[0]:
+        return base, int(bounds[0])
+    return base, slice(*(int(bound) if bound else None for bound in bounds[1:]))
 
 
 def _name_fault(name: object) -> str:
@@ -327,3 +412,18 @@ FEEDBAX = Vocabulary(
         ),
     },
 )
+
+# What a config may call by name: Feedbax's, and none at all.
+NAMED = {"feedbax": FEEDBAX, "none": Vocabulary()}
+
+
+def named_vocabulary(name: str) -> Vocabulary:
+    """The built-in vocabulary of that name.
+
+    Raises:
+        LossNameError: If there is none.
+    """
+    if name not in NAMED:
+        advice = did_you_mean(name, NAMED, f"the built-in ones are {listed(NAMED)}; in a file it may be another file")
+        raise error("unknown-vocabulary", name=name, advice=advice)
+    return NAMED[name]

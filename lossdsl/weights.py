@@ -7,12 +7,12 @@ operator is a named function to it, which it leaves alone.
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from lossdsl.errors import Span, error
-from lossdsl.expr import Call, Expr, Name, Number, call, decimal
+from lossdsl.expr import Call, Name
 from lossdsl.parse import LARGEST, SMALLEST
-from lossdsl.vocabulary import Parameter
 
 # A SymPy expression is `Any` here: SymPy has no type stubs.
 Exact = Fraction | Any
@@ -30,14 +30,14 @@ def add(values: Sequence[Exact], span: Span | None) -> Exact:
         return numbers
     import sympy
 
-    return _checked(sympy.Add(_rational(numbers), *others), span)
+    return _checked(sympy.Add(as_sympy(numbers), *others), span)
 
 
 def multiply(left: Exact, right: Exact, span: Span | None) -> Exact:
     """The exact product."""
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         return right if left == 1 else _in_range(left * right, span)
-    return _checked(_rational(left) * _rational(right), span)
+    return _checked(as_sympy(left) * as_sympy(right), span)
 
 
 def power(base: Exact, exponent: Exact, span: Span | None) -> Exact:
@@ -46,7 +46,7 @@ def power(base: Exact, exponent: Exact, span: Span | None) -> Exact:
         return _power_of_numbers(base, exponent, span)
     if base == 0:
         raise error("not-finite", span, weight=f"0**({exponent})")
-    return _checked(_rational(base) ** _rational(exponent), span)
+    return _checked(as_sympy(base) ** as_sympy(exponent), span)
 
 
 def _power_of_numbers(base: Fraction, exponent: Fraction, span: Span | None) -> Exact:
@@ -62,7 +62,7 @@ def _power_of_numbers(base: Fraction, exponent: Fraction, span: Span | None) -> 
         return _in_range(base**exponent.numerator, span)
     if base < 0:
         raise error("not-finite", span, weight=str(span) if span else f"{base}**{exponent}")
-    return _checked(_rational(base) ** _rational(exponent), span)
+    return _checked(as_sympy(base) ** as_sympy(exponent), span)
 
 
 def symbol(name: Name) -> Exact:
@@ -72,91 +72,48 @@ def symbol(name: Name) -> Exact:
     return sympy.Symbol(name.name, real=True)
 
 
-def function(node: Call, values: Sequence[Exact]) -> Exact:
-    """Any other operator: a SymPy function of its name, left alone."""
+def function(name: str, *values: Exact) -> Exact:
+    """Any other operator: a SymPy function of its name, left alone; but `abs` is what SymPy makes of `(x**2)**0.5`."""
+    if name == "abs":
+        import sympy
+
+        return _checked(sympy.Abs(as_sympy(values[0])), None)
+    return _class(name)(*map(as_sympy, values))
+
+
+@cache
+def _class(name: str) -> Any:
+    """The SymPy function of a name; SymPy itself would print `sqnorm` as a norm of `sq`."""
     import sympy
 
-    return sympy.Function(node.op.name, real=True)(*(_rational(value) for value in values))
+    def latex(self: Any, printer: Any, exp: str | None = None) -> str:
+        called = rf"\operatorname{{{name}}}".replace("_", r"\_")
+        arguments = ", ".join(printer._print(arg) for arg in self.args)
+        return called + (f"^{{{exp}}}" if exp else "") + rf"\left({arguments}\right)"
+
+    kind = sympy.Function(name, real=True)
+    kind._latex = latex
+    return kind
 
 
-def sympy_weight(value: Exact) -> Any:
-    """The weight as SymPy has it."""
-    return _rational(value)
+def apply(node: Call, values: Sequence[Exact]) -> Exact:
+    """The value of an operator where its operands have exact ones."""
+    match node.op.name:
+        case "+":
+            return add(values, node.span)
+        case "neg":
+            return multiply(Fraction(-1), values[0], node.span)
+        case "*":
+            return multiply(values[0], values[1], node.span)
+        case "/":
+            return multiply(values[0], power(values[1], Fraction(-1), node.span), node.span)
+        case "**":
+            return power(values[0], values[1], node.span)
+    return function(node.op.name, *values)
 
 
-def expression(value: Exact) -> Expr:
-    """An exact weight as a bound expression of the language."""
-    if isinstance(value, Fraction):
-        return _fraction(value)
-    import sympy
-
-    if value.is_Rational:
-        return _fraction(Fraction(int(value.p), int(value.q)))
-    if isinstance(value, sympy.Symbol):
-        return Name(name=value.name, meaning=Parameter(value.name))
-    if isinstance(value, sympy.Add):
-        first, *rest = value.as_ordered_terms()
-        return call("+", expression(first), *(_addend(term) for term in rest))
-    if isinstance(value, sympy.Mul):
-        return _product(value)
-    if isinstance(value, sympy.Pow):
-        base, exponent = value.as_base_exp()
-        if exponent.is_Rational and exponent < 0:
-            below = expression(base if exponent == -1 else base**-exponent)
-            return call("/", Number(value=Fraction(1)), below)
-        return call("**", expression(base), expression(exponent))
-    if isinstance(value, sympy.core.function.AppliedUndef):
-        return call(type(value).__name__, *(expression(arg) for arg in value.args))
-    raise AssertionError(f"please report: no expression for {sympy.srepr(value)}")
-
-
-def _fraction(value: Fraction) -> Expr:
-    exact = decimal(abs(value))
-    if exact is not None and len(exact) <= 25:
-        return _signed(value)
-    return call("/", _signed(Fraction(value.numerator)), Number(value=Fraction(value.denominator)))
-
-
-def _signed(value: Fraction) -> Expr:
-    return call("neg", Number(value=-value)) if value < 0 else Number(value=value)
-
-
-def _addend(value: Any) -> Expr:
-    coefficient, rest = value.as_coeff_Mul()
-    if coefficient < 0:
-        return call("neg", expression(rest if coefficient == -1 else -coefficient * rest))
-    return expression(value)
-
-
-def _product(value: Any) -> Expr:
-    coefficient, rest = value.as_coeff_Mul()
-    if coefficient < 0:
-        return call("neg", expression(-coefficient * rest))
-    parts = rest.as_ordered_factors()
-    # Not `as_numer_denom`, which would also open the sums: `step + 0.1` is not `(10*step + 1)/10`.
-    divides = [part.is_Pow and part.exp.is_Rational and part.exp < 0 for part in parts]
-    factors = [expression(part) for part, below in zip(parts, divides, strict=True) if not below and part != 1]
-    number = Fraction(int(coefficient.p), int(coefficient.q))
-    as_number = _fraction(number)
-    if isinstance(as_number, Number):
-        bottom: list[Expr] = []
-    else:
-        as_number, bottom = (
-            Number(value=Fraction(number.numerator)),
-            [Number(value=Fraction(number.denominator))],
-        )
-    if as_number.value != 1 or not factors:
-        factors = [as_number, *factors]
-    bottom += [expression(1 / part) for part, below in zip(parts, divides, strict=True) if below]
-    result = factors[0]
-    for factor in factors[1:]:
-        result = call("*", result, factor)
-    for factor in bottom:
-        result = call("/", result, factor)
-    return result
-
-
-def _rational(value: Exact) -> Any:
+def as_sympy(value: Exact) -> Any:
+    """An exact value as SymPy has it."""
     import sympy
 
     return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else value

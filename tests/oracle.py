@@ -26,6 +26,7 @@ class Named:
         if shape == "pytree":
             return cls(data)
         axes = shape.split()
+        axes = [f"{axis}'" if axis in axes[:i] and axis != "1" else axis for i, axis in enumerate(axes)]
         ones = tuple(i for i, axis in enumerate(axes) if axis == "1")
         return cls(data.squeeze(ones), tuple(axis for axis in axes if axis != "1"))
 
@@ -45,6 +46,55 @@ def discount(x, exponent, axis):
     steps = x.shape[axis]
     ramp = (np.arange(1, steps + 1) / steps) ** exponent
     return np.moveaxis(np.moveaxis(x, axis, -1) * ramp, -1, axis)
+
+
+def linear(start, stop, steps, at):
+    return start + (stop - start) * np.clip(at / steps, 0, 1)
+
+
+def piecewise(*values_and_at):
+    *values, at = values_and_at
+    return values[2 * sum(at >= boundary for boundary in values[1::2])]
+
+
+def cyclic(low, high, period, ratio, at):
+    phase = at / period - np.floor(at / period)
+    return low + (high - low) * np.minimum(phase / ratio, 1)
+
+
+def total(x, where=1, axis=None):
+    return np.sum(np.where(where != 0, x, 0) * where, axis)
+
+
+def mean(x, where=1, axis=None):
+    counted = np.sum(where + np.zeros_like(x), axis)
+    return np.where(counted == 0, 0, total(x, where, axis) / counted)
+
+
+def log_softmax(x, axis):
+    shifted = x - np.max(x, axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis, keepdims=True))
+
+
+def cross_entropy(logits, labels, axis):
+    """Numbers of classes as the rows of an identity matrix, outside of it as NaN."""
+    (axis,) = axis
+    n = logits.shape[axis]
+    if np.ndim(labels) == 0 or labels.shape[axis] == 1:
+        classes = np.arange(n).reshape([-1 if i == axis else 1 for i in range(logits.ndim)])
+        labels = np.where((labels >= 0) & (labels < n), classes == np.trunc(labels), np.nan)
+    return -np.sum(labels * log_softmax(logits, axis), axis)
+
+
+def kl_divergence(p, q, axis):
+    log_p, log_q = log_softmax(p, axis), log_softmax(q, axis)
+    return np.sum(np.exp(log_p) * (log_p - log_q), axis)
+
+
+def quadratic_form(x, q, axis):
+    if len(axis) == 1:
+        return np.sum(q * x**2, axis)
+    return np.sum(x * np.sum(q * x.swapaxes(-1, -2), -1, keepdims=True), axis)
 
 
 # The formulas of the documentation. An operator that works along axes is given their positions.
@@ -72,21 +122,40 @@ FORMULAS = {
     "huber": lambda x, delta: np.where(np.abs(x) <= delta, x**2 / 2, delta * (np.abs(x) - delta / 2)),
     "log_cosh": lambda x: np.abs(x) + np.log1p(np.exp(-2 * np.abs(x))) - np.log(2),
     "smooth_abs": lambda x, eps: np.sqrt(x**2 + eps**2) - eps,
-    "sum": np.sum,
-    "mean": np.mean,
+    "greater": lambda x, y: np.float64(x > y),
+    "where": lambda mask, x, y: np.where(mask != 0, x, y),
+    "sigmoid_cross_entropy": lambda x, label: -label * -np.logaddexp(0, -x) - (1 - label) * -np.logaddexp(0, x),
+    "sum": total,
+    "mean": mean,
     "max": np.max,
     "min": np.min,
     "norm": lambda x, axis: np.sqrt(np.sum(x**2, axis)),
     "sqnorm": sqnorm,
+    "l1norm": lambda x, axis=None: np.sum(abs(x), axis) if axis else sum(np.sum(abs(leaf)) for leaf in x),
     "dot": lambda x, y, axis: np.sum(x * y, axis),
+    "softmax": lambda x, axis: np.exp(log_softmax(x, axis)),
+    "log_softmax": log_softmax,
+    "logsumexp": lambda x, axis: np.logaddexp.reduce(x, axis[0]),
+    "cross_entropy": cross_entropy,
+    "kl_divergence": kl_divergence,
+    "quadratic_form": quadratic_form,
     "final": lambda x, axis: np.take(x, -1, axis),
     "initial": lambda x, axis: np.take(x, 0, axis),
-    "diff": lambda x, axis: np.diff(x, axis=axis),
+    "diff": lambda x, n, axis: np.diff(x, int(n), axis),
     "cumsum": np.cumsum,
     "discount": discount,
+    "linear": linear,
+    "cosine": lambda start, stop, steps, at: (
+        start + (stop - start) * (1 - np.cos(np.pi * np.clip(at / steps, 0, 1))) / 2
+    ),
+    "exponential": lambda start, rate, steps, at: start * rate ** np.maximum(at / steps, 0),
+    "piecewise": piecewise,
+    "warmup": lambda value, steps, at: value * np.clip(at / steps, 0, 1),
+    "cyclic": cyclic,
 }
 REDUCES = ("sum", "mean", "max", "min")
-VECTOR = ("norm", "sqnorm", "dot")
+VECTOR = ("norm", "sqnorm", "l1norm", "dot", "softmax", "log_softmax", "logsumexp", "cross_entropy", "kl_divergence")
+VECTOR_STAYS = ("softmax", "log_softmax")
 TIME_GOES = ("final", "initial")
 TIME_STAYS = ("diff", "cumsum", "discount")
 
@@ -178,12 +247,15 @@ class Oracle:
         if name == "[]":
             return self.steps(operands[0], node.static)
         if name in REDUCES:
-            return self.reduced(operands[0], name, node.static or "time")
+            return self.reduced(operands[0], name, node.static or "time", *operands[1:])
         if name in VECTOR:
             return self.vector(name, operands, node.static)
+        if name == "quadratic_form":
+            return self.quadratic(*operands, node.static)
         if name in TIME_GOES + TIME_STAYS:
             first, *others = operands
-            data = self.formulas[name](first.data, *(o.data for o in others), axis=first.axes.index("time"))
+            numbers = [int(o.data) if name == "diff" else o.data for o in others]
+            data = self.formulas[name](first.data, *numbers, axis=first.axes.index("time"))
             return Named(data, _without(first.axes, "time") if name in TIME_GOES else first.axes)
         return self.elementwise(name, operands)
 
@@ -193,16 +265,30 @@ class Oracle:
         formula = self.formulas[name]
         return Named(reduce(formula, values) if name == "+" else formula(*values), axes)
 
-    def reduced(self, x, name, axis):
-        return Named(self.formulas[name](x.data, axis=x.axes.index(axis)), _without(x.axes, axis))
+    def reduced(self, x, name, axis, *masks):
+        gone = (axis,) if isinstance(axis, str) else axis
+        where = dict(zip(["where"], (mask.spread(x.axes) for mask in masks), strict=False))
+        data = self.formulas[name](x.data, axis=tuple(map(x.axes.index, gone)), **where)
+        return Named(data, _without(x.axes, *gone))
 
     def vector(self, name, operands, axis):
         axes = _widest(operands)
         if not axes:
             return Named(self.formulas[name](operands[0].data))
-        gone = (axis,) if axis else _without(axes, "batch", "time")
+        given = (axis,) if isinstance(axis, str) else axis
+        gone = given or _without(operands[0].axes, "batch", "time")
         data = self.formulas[name](*(o.spread(axes) for o in operands), axis=tuple(map(axes.index, gone)))
-        return Named(data, _without(axes, *gone))
+        return Named(data, axes if name in VECTOR_STAYS else _without(axes, *gone))
+
+    def quadratic(self, x, matrix, axis):
+        axis = axis or _without(x.axes, "batch", "time")[0]
+        others, last = _without(x.axes, axis), (axis, f"{axis}'")
+        over = last if last[1] in matrix.axes else last[:1]
+        frame = others + over
+        data = self.formulas["quadratic_form"](
+            x.spread(frame), matrix.spread(frame), axis=tuple(map(frame.index, over))
+        )
+        return Named(data, others)
 
     def steps(self, x, static):
         at = static if isinstance(static, int) else slice(*static)

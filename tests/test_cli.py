@@ -1,6 +1,7 @@
 """The command line, its output verbatim."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import lossdsl as ld
 from lossdsl.ops import OPS
 
 DATA = "examples/reach.npz"
 
 
 def run(*args, status=0):
-    done = subprocess.run([sys.executable, "-m", "lossdsl", *args], capture_output=True, text=True, timeout=120)
+    done = finished(*args)
     assert done.returncode == status, done.stderr
     return done.stderr if status else done.stdout
+
+
+def finished(*args, given=""):
+    command = [sys.executable, "-m", "lossdsl", *args]
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120)
 
 
 def test_eval_prints_the_table():
@@ -50,6 +57,81 @@ def test_eval_with_step():
     assert message.startswith("the loss needs the training iteration `step`\n")
 
 
+def test_eval_with_parameters_and_weights():
+    text = "alpha*position + huber(position, delta=0.5) + final(velocity)"
+    weights = ["--weight", "huber(position, delta=0.5)=2", "--weight", "final(velocity)=0"]
+    found = json.loads(run("eval", text, "--data", DATA, "--set", "alpha=1e-3", *weights, "--json"))
+    assert [row["weight"] for row in found["terms"]] == [1e-3, 2.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("alpha*position", ["--set", "alpha"], "`--set` cannot be `alpha`\nwrite for example `--set alpha=0.5`\n"),
+        ("alpha*position", ["--set", "alpha=x"], "the parameter `alpha` is `x`\n"),
+        ("alpha*position", ["--set", "alhpa=1"], "there is no name `alpha`\n"),
+        ("alpha*position", ["--set", "alpha=1", "--set", "b=1"], "the loss has no parameter `b`\n"),
+        ("a = 1; a*position", ["--set", "a=1"], "the loss has no parameter `a`\nthe text defines it; "),
+        ("position", ["--set", "position=1"], "the loss has no parameter `position`\nit is a name of the vocabulary"),
+        ("position", ["--weight", "positon=1"], "the loss has no term `positon`\ndid you mean `position`?\n"),
+        ("position", ["--weight", "position="], "the weight of `position` is ``\n"),
+    ],
+)
+def test_eval_refuses_numbers(text, options, message):
+    assert message in run("eval", text, "--data", DATA, *options, status=1)
+
+
+def test_diff_prints_a_row_a_change():
+    done = finished("diff", "examples/reach.loss", "effector_position + 1e-4*nn_hidden + 1e-5*nn_output")
+    assert done.returncode == 1
+    assert done.stdout == (
+        "- effector_final_velocity  term    effector_final_velocity\n~ nn_hidden                weight  1e-5 -> 1e-4\n"
+    )
+    assert run("diff", "position - velocity", "-velocity + 1.0*position") == "no difference\n"
+
+
+def test_diff_json_and_parameters():
+    done = finished("diff", "-alpha*position", "2*position", "--set", "alpha=3", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["changes"] == [
+        {"kind": "weight", "name": "position", "old": "-alpha", "new": "2"},
+        {"kind": "parameter", "name": "alpha", "old": "3", "new": None},
+    ]
+
+
+def test_diff_tells_trouble_from_a_difference():
+    assert run("diff", "position", "positon", status=2).startswith("there is no name `positon`\n")
+    assert run("diff", "nope.loss", "position", status=2).startswith("there is no file `nope.loss`\n")
+    assert finished("diff", "position").returncode == 2
+
+
+def test_fmt_writes_files(tmp_path):
+    untidy, tidy, bad = (tmp_path / name for name in ("untidy.loss", "tidy.loss", "bad.loss"))
+    untidy.write_text("position+velocity # both")
+    tidy.write_text("position\n")
+    bad.write_text("position +")
+    assert finished("fmt", "--check", str(untidy), str(tidy)).stdout == f"{untidy}\n"
+    assert finished("fmt", "--check", str(untidy), str(tidy)).returncode == 1
+    assert untidy.read_text() == "position+velocity # both"
+    done = finished("fmt", str(bad), str(untidy), str(tidy))
+    assert (done.returncode, done.stdout) == (2, f"{untidy}\n")
+    assert done.stderr.startswith(f"{bad}: the text ends where a value should follow\n    position +\n")
+    assert (untidy.read_text(), bad.read_text()) == ("position + velocity  # both\n", "position +")
+    assert run("fmt", str(untidy), str(tidy)) == ""
+
+
+def test_fmt_of_the_input():
+    done = finished("fmt", "-", given="1.0*position@final # goal")
+    assert (done.returncode, done.stdout) == (0, "1*final(position)  # goal\n")
+    assert finished("fmt", "-", "--check", given="position\n").returncode == 0
+    assert finished("fmt", "-", "--check", given=" position\n").returncode == 1
+    assert finished("fmt", "nope", given="").stderr.startswith("nope: there is no file `nope`\n")
+
+
+def test_version():
+    assert run("--version") == f"lossdsl {ld.__version__}\n"
+
+
 def test_check_prints_the_terms():
     assert run("check", "2*final(position + 0.5*velocity) - velocity/3") == (
         "term             weight  expression\n"
@@ -69,10 +151,43 @@ def test_check_points_at_the_mistake():
     )
 
 
+@pytest.mark.parametrize(("asked", "coloured"), [({}, True), ({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False)])
+def test_colours_stand_on_a_terminal(asked, coloured):
+    pty = pytest.importorskip("pty")
+    bold, red, end = ("\x1b[1m", "\x1b[31m", "\x1b[0m") if coloured else ("", "", "")
+    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | asked
+    terminal, stderr = pty.openpty()
+    with os.fdopen(terminal, "rb", buffering=0) as shown:
+        command = [sys.executable, "-m", "lossdsl", "check", "positon + velocty"]
+        assert subprocess.run(command, stderr=stderr, env=environment, timeout=120).returncode == 1
+        message = shown.read(10_000).decode().replace("\r\n", "\n")
+        os.close(stderr)
+    assert message == (
+        f"{bold}there is no name `positon`{end}\n    positon + velocty\n{red}    ^^^^^^^{end}\n"
+        "did you mean `position`?\n\n"
+        f"{bold}there is no name `velocty`{end}\n    positon + velocty\n{red}              ^^^^^^^{end}\n"
+        "did you mean `velocity`?\n"
+    )
+
+
 def test_python_prints_the_source():
     source = run("python", "position")
     assert source.startswith("# position\nimport jax.numpy as jnp\n")
     compile(source, "source", "exec")
+
+
+def test_latex(tmp_path):
+    text = "position - 1e-5*nn_hidden"
+    assert run("latex", text) == (
+        "\\mathcal{L} = \\ell_{\\mathrm{position}} - 10^{-5}\\,\\ell_{\\mathrm{nn\\_hidden}}\n"
+    )
+    shown = run("latex", text, "--expand", "--where", "--aligned")
+    assert "\\sum_{t=1}^{T}" in shown and "\\text{position of the effector (m)}" in shown and shown.count("&") > 4
+    file = tmp_path / "loss.tex"
+    assert run("latex", text, "--expand", "--where", "--aligned", "-o", str(file)) == ""
+    assert f"$\\displaystyle {shown.strip()}$" in file.read_text()
+    assert run("latex", "-position") == "\\mathcal{L} = -\\ell_{\\mathrm{position}}\n"
+    assert run("latex", text, "-o", "x.jpg", status=1).startswith("`-o` cannot be `x.jpg`\n")
 
 
 def test_ops_lists_every_operator_on_a_line():
@@ -111,3 +226,21 @@ def test_files_that_are_not_there_or_not_right(tmp_path):
     assert run("check", DATA, status=1) == (
         f"`{DATA}` is not a text\nthe first argument is the loss, the data are given as `--data FILE.npz`\n"
     )
+
+
+def test_a_loss_may_be_a_config(tmp_path):
+    config = tmp_path / "loss.yaml"
+    config.write_text("parameters: {alpha: 1e-5}\nloss: position + alpha*nn_hidden\n")
+    assert run("check", str(config)).splitlines()[2].split() == ["nn_hidden", "alpha", "nn_hidden"]
+    shown = run("eval", str(config), "--data", DATA, "--set", "alpha=1e-3", "--weight", "position=2")
+    assert shown.splitlines()[1].split()[:2] == ["position", "2"]
+    assert shown.splitlines()[2].split()[:2] == ["nn_hidden", "0.001"]
+    assert run("diff", str(config), "position + 1e-5*nn_hidden", status=1) == ""
+    config.write_text("loss: positon\n")
+    assert run("check", str(config), status=1).startswith(f"{config}:1: loss: there is no name `positon`\n")
+
+
+@pytest.mark.parametrize("kind", ["loss", "vocabulary"])
+def test_schema_is_the_shipped_one(kind):
+    assert run("schema", kind) == (Path(ld.__file__).parent / "schemas" / f"{kind}.json").read_text()
+    assert run("schema", "losses", status=1).startswith("`kind` cannot be `losses`\n")

@@ -2,7 +2,9 @@
 
 import copy
 import pickle
+import re
 import time
+import traceback
 from pathlib import Path
 
 import jax
@@ -16,6 +18,7 @@ from lossdsl.errors import MESSAGES
 from tests import cases
 
 PARAMETERS = {"alpha": 1e-5}
+NOT_TEXT = "give a text, or a mapping from label to text; in YAML and on a command line it may need quotes"
 
 
 @cases.parametrize("errors.txt")
@@ -35,6 +38,37 @@ def test_error_has_its_parts():
     assert failure.message == "there is no name `positon`"
     assert failure.hint == "did you mean `position`?"
     assert str(pickle.loads(pickle.dumps(failure))) == str(failure)
+
+
+def test_errors_in_several_terms_come_together():
+    with pytest.raises(ld.LossError) as caught:
+        ld.compile(
+            {"a": "positon", "b": "2 velocity", "c": "final(velocty)", "d": {"weight": "alpa", "expr": "position"}}
+        )
+    failure = caught.value
+    assert [(one.code, one.term) for one in failure.errors] == [("missing-operator", "b")]
+    with pytest.raises(ld.LossError) as caught:
+        ld.compile({"a": "positon", "c": "final(velocty)", "d": {"weight": "alpa", "expr": "position"}})
+    failure = caught.value
+    assert [(str(one.span), one.term) for one in failure.errors] == [("positon", "a"), ("velocty", "c"), ("alpa", None)]
+    assert str(failure).count("did you mean") == 2 and str(failure).count("\n\n") == 2
+    assert str(pickle.loads(pickle.dumps(failure))) == str(failure)
+
+
+def test_at_most_ten_errors_are_told():
+    with pytest.raises(ld.LossError) as caught:
+        ld.compile(" + ".join(f"undefined{i}" for i in range(1_000)))
+    assert len(caught.value.errors) == 10
+
+
+def test_traceback_ends_in_our_message_alone():
+    for text in ("1.0*positon", "position +", "finl(position)", "9**9**9*position", "(" * 200 + "position" + ")" * 200):
+        try:
+            ld.compile(text)
+        except ld.LossError as failure:
+            shown = "".join(traceback.format_exception(failure))
+            assert shown.endswith(f"{failure!s}\n")
+            assert shown.count("Traceback") == 1
 
 
 @pytest.mark.parametrize(
@@ -176,7 +210,7 @@ DATA = [
         "net.hidden",
         np.zeros((0, 100, 50)),
         "`net.hidden` has no trials: its shape is (0, 100, 50), in the term `nn_hidden`\n"
-        "the mean over `batch` needs at least one",
+        "give at least one; a loss is a mean over `batch`",
     ),
     (
         "norm(effector.pos - target.pos)",
@@ -204,16 +238,16 @@ DATA = [
         np.zeros((8, 100, 50)),
         "`batch` has two lengths: `effector.pos` is (7, 100, 2), `net.hidden` is (8, 100, 50), "
         "in the term `nn_hidden`\n"
-        "axes of one name have one length; only `time` may differ",
+        "give the two axes two names in the vocabulary, or one length; only `time` may differ",
     ),
     (
         "nn_hidden[200]",
         None,
         None,
-        "`nn_hidden` has only 100 steps in `time`, in the term `nn_hidden[200]`\n"
+        "`nn_hidden[200]` lies outside of `nn_hidden`, which has 100 steps in `time`, in the term `nn_hidden[200]`\n"
         "    nn_hidden[200]\n"
         "    ^^^^^^^^^\n"
-        "`nn_hidden[200]` lies outside; its index runs from -100 to 99",
+        "choose an index from -100 to 99",
     ),
     (
         "nn_hidden[200:]",
@@ -396,10 +430,13 @@ def test_bad_change(change, expected):
 @pytest.mark.parametrize(
     ("loss", "expected"),
     [
-        (None, "a loss cannot be made from None\ngive a text, a mapping of label to text, or a loss"),
+        (
+            None,
+            "a loss cannot be made from None\n" + NOT_TEXT,
+        ),
         (
             {"a": 3},
-            "a loss cannot be made from an int, in the term `a`\ngive a text, a mapping of label to text, or a loss",
+            "a loss cannot be made from an int, in the term `a`\n" + NOT_TEXT,
         ),
         ({}, "the loss is empty\nwrite a loss such as `1.0*position + final(velocity)`"),
         (
@@ -436,6 +473,11 @@ def test_bad_loss_object(loss, expected):
         (lambda: ld.Quantity("states.a-b", "batch"), "bad-path"),
         (lambda: ld.Quantity("states.pos", "batch, time"), "bad-axes"),
         (lambda: ld.Quantity("states.pos", "batch batch"), "bad-axes"),
+        (lambda: ld.Quantity("states.pos", "time xy time"), "bad-axes"),
+        (lambda: ld.Quantity("states.pos", "xy xy xy"), "bad-axes"),
+        (lambda: ld.Quantity("states.pos", "xy xy'"), "bad-axes"),
+        (lambda: ld.Quantity("states.pos[0]", "batch"), "bad-path"),
+        (lambda: ld.Quantity("states.pos[..., ::2]", "batch"), "bad-path"),
         (lambda: ld.Vocabulary(quantities={"a b": ld.Quantity("states.pos", "batch")}), "reserved-name"),
         (lambda: ld.Vocabulary(parameters={"step": 1}), "reserved-name"),
         (lambda: ld.Vocabulary(parameters={"as": 1}), "reserved-name"),
@@ -485,6 +527,70 @@ def test_an_own_vocabulary_says_how_a_message_goes():
     )
 
 
+ROBOT = ld.Vocabulary(
+    quantities={
+        "Q": ("trial_specs.Q", "xyz xyz"),
+        "base.vel": ("states.base.vel", "batch time xyz"),
+        "base.vel_xy": ("states.base.vel[..., :2]", "batch time xy"),
+        "base.vel_z": ("states.base.vel[..., 2]", "batch time"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "vel", "expected"),
+    [
+        (
+            "quadratic_form(base.vel, Q)",
+            (4, 5, 3),
+            "`Q` has the shape (3, 2), but two axes `xyz`, in the term `quadratic_form(base.vel, Q)`\n"
+            "`trial_specs.Q` must hold a square matrix",
+        ),
+        (
+            "square(base.vel_z)",
+            (4, 5, 2),
+            "`states.base.vel[..., 2]` is not there: `states.base.vel` is an array of shape (4, 5, 2), "
+            "in the term `square(base.vel_z)`\nthe index lies within the last axis of an array",
+        ),
+        (
+            "sqnorm(base.vel_xy)",
+            (4, 5, 1),
+            "`states.base.vel[..., :2]` is not there: `states.base.vel` is an array of shape (4, 5, 1), "
+            "in the term `sqnorm(base.vel_xy)`\nthe index lies within the last axis of an array",
+        ),
+        (
+            "sqnorm(base.vel_xy)",
+            None,
+            "`states.base.vel[..., :2]` is not there: `states.base.vel` is None, "
+            "in the term `sqnorm(base.vel_xy)`\nthe index lies within the last axis of an array",
+        ),
+        (
+            "sqnorm(base.vel_xy)",
+            (4, 3),
+            "`base.vel_xy` has the shape (4, 2), its axes are (batch, time, xy), in the term `sqnorm(base.vel_xy)`\n"
+            "`states.base.vel[..., :2]` must have 3 dimensions; of a single trial make a batch of one: "
+            "`jax.tree.map(lambda x: x[None], states)`",
+        ),
+        (
+            "sqnorm(base.vel_xy)",
+            ...,
+            "`states.base.vel` is not there: `states.base` has no `vel`, in the term `sqnorm(base.vel_xy)`\n"
+            "the nearest there are: `states.base.vals`",
+        ),
+    ],
+)
+def test_bad_matrices_and_components(text, vel, expected):
+    base = {"vals": np.zeros(2)} if vel is ... else {"vel": None if vel is None else np.zeros(vel)}
+    with pytest.raises(ld.LossDataError) as caught:
+        ld.compile(text, ROBOT)({"base": base}, {"Q": np.zeros((3, 2))})
+    assert str(caught.value) == expected
+
+
+def test_messages_call_the_second_axis_of_a_matrix_by_its_prime():
+    with pytest.raises(ld.LossAxesError, match="the axis `xyz'` is left over"):
+        ld.compile("sum(Q, axis=xyz)", ROBOT)
+
+
 @pytest.mark.parametrize(
     ("step", "got"),
     [
@@ -504,3 +610,28 @@ def test_a_step_may_be_any_whole_number(reach):
     loss = ld.compile("minimum(step, 2)*position")
     for step in (3, 2**40, np.int64(7), jnp.int32(5), 2.5):
         assert loss(reach.states, reach.trial_specs, step=step).weights["position"] == 2
+
+
+# The docs.
+
+
+def documented():
+    """The rows of the tables of codes, by the class that they stand under."""
+    page = (Path(__file__).parent.parent / "docs" / "errors.md").read_text(encoding="utf-8")
+    for section in page.split("\n## ")[1:]:
+        for row in re.findall(r"^\| (`[\w-]+` \|.*) \|$", section, re.MULTILINE):
+            code, message, *cause_and_cure = (cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row))
+            yield code.strip("`"), section.split("\n")[0], message, cause_and_cure
+
+
+def test_every_code_is_documented_as_it_is():
+    found = [(code, kind, message) for code, kind, message, _ in documented()]
+    blank = re.compile(r"\{[^}]*\}")
+    known = [(code, kind.__name__, blank.sub("…", message)) for code, (kind, message, _) in MESSAGES.items()]
+    assert sorted(found) == sorted(known)
+
+
+def test_every_code_has_a_cause_and_a_cure():
+    for code, *_, sentences in documented():
+        assert len(sentences) == 2, code
+        assert all(re.fullmatch(r"[A-Z`].+\.", sentence) for sentence in sentences), code

@@ -321,7 +321,7 @@ def test_terms_made_of_other_functions_are_other_terms():
 
 def test_the_other_losses():
     assert str(ld.delayed_reach_loss()) == (
-        "effector_fixation + effector_position + effector_final_velocity + 0.0001*nn_output + 1e-5*nn_hidden"
+        "effector_fixation + effector_position + effector_final_velocity + 1e-4*nn_output + 1e-5*nn_hidden"
     )
     assert ld.hold_loss().labels == ("effector_position", "effector_velocity", "nn_output", "nn_hidden")
     with pytest.raises(ld.LossNameError, match="no weight for the term `nn_output`"):

@@ -216,7 +216,7 @@ def test_rows_for_some_iterations_only():
         with pytest.raises(LossDataError) as caught:
             history.record(step, values)
         assert caught.value.code == "no-row"
-    assert str(caught.value) == "the history has no row for the iteration 12\nit has 3, from 10 to 30"
+    assert str(caught.value) == "the history has no row for the iteration 12\nrecord one of its 3, from 10 to 30"
 
 
 def test_several_rows_at_once():

@@ -81,7 +81,7 @@ def test_a_tree_and_a_loss_compile_too():
 
 def test_digest_is_the_same_everywhere():
     loss = ld.compile("1.0*position + 1e-5*nn_hidden + final(velocity)")
-    assert loss.digest == "684d07679f0fa88b"
+    assert loss.digest == "424d37306cd7a197"
     assert ld.compile("position + 1e-05*nn_hidden + 1*velocity@final").digest == loss.digest
     assert loss.with_weights(position=2).digest == ld.compile("2*position + 1e-5*nn_hidden + final(velocity)").digest
     assert loss.with_weights(position=2).digest != loss.digest
@@ -100,6 +100,7 @@ def test_digest_sees_definitions_weights_and_parameters():
         ]
     }
     assert len(digests) == 6
+    assert ld.compile("position + velocity").digest == ld.compile("velocity + position").digest
     assert ld.compile("b = position; b as a").digest == ld.compile("a = position; a").digest
 
 

@@ -26,6 +26,9 @@ SHAPES = {
     "turned": "xy time batch",
     "steps_first": "time batch xy",
     "map": "batch time xy hidden",
+    "Q": "xy xy",
+    "metric": "time xy batch xy",
+    "valid": "batch time",
     "net": "pytree",
 }
 VOCABULARY = ld.Vocabulary(
@@ -37,6 +40,7 @@ SIZES = {
     "distinct": {"batch": 3, "time": 5, "xy": 2, "hidden": 4},
     "equal": dict.fromkeys(["batch", "time", "xy", "hidden"], 4),
 }
+STEP = 30
 POSITIVE = ("cost", "gain", "ramp")
 TOLERANCE = {"float32": {"rtol": 3e-4, "atol": 3e-5}, "float64": {"rtol": 1e-6, "atol": 1e-7}}
 
@@ -48,7 +52,7 @@ def sample(sizes, dtype=np.float64):
     for name, axes in SHAPES.items():
         shape = [sizes.get(axis, 1) for axis in axes.split()]
         drawn = rng.uniform(0.5, 2, shape) if name in POSITIVE else rng.normal(size=shape)
-        arrays[name] = drawn.astype(dtype)
+        arrays[name] = (drawn > -0.3 if name == "valid" else drawn).astype(dtype)
     arrays["net"] = {"weights": arrays["pos"][0], "layers": [arrays["gain"], arrays["hidden"]]}
     return arrays
 
@@ -80,7 +84,7 @@ def total_and_gradient(text, arrays):
     """Of a loss and all quantities that it reads."""
     loss = ld.compile(text, VOCABULARY)
     arrays = {name: arrays[name] for name in loss.program.quantities}
-    return jax.jit(jax.value_and_grad(lambda arrays: loss(arrays, None).total))(arrays)
+    return jax.jit(jax.value_and_grad(lambda arrays: loss(arrays, None, step=STEP).total))(arrays)
 
 
 def check(text, expected, sizes, precision):
@@ -90,7 +94,12 @@ def check(text, expected, sizes, precision):
     assert value.dtype == precision
     rtol = 1e-12 if precision == np.float64 else 1e-5
     assert_allclose(value, expected(as_float64(arrays)), rtol=rtol)
-    wanted = slopes(expected, {name: arrays[name] for name in gradient})
+    # A mask jumps at 0: what it leaves out has no gradient.
+    gradient = {name: slope for name, slope in gradient.items() if name != "valid"}
+    fixed = {name: arrays[name] for name in arrays if name not in gradient}
+    wanted = slopes(
+        lambda d: expected(SimpleNamespace(**vars(as_float64(fixed)), **vars(d))), {n: arrays[n] for n in gradient}
+    )
     for found, slope in zip(jax.tree.leaves(gradient), jax.tree.leaves(wanted), strict=True):
         assert_allclose(found, slope, **TOLERANCE[precision.name])
 
@@ -113,6 +122,22 @@ def swapped(x):
 def ramp(x, exponent):
     """The factors of `discount` for an array whose second dimension is `time`."""
     return (np.arange(1, x.shape[1] + 1) / x.shape[1]) ** exponent
+
+
+def softmax(x, axis):
+    return np.exp(x) / np.exp(x).sum(axis, keepdims=True)
+
+
+def kl(p, q):
+    return p * np.log(p / q)
+
+
+def logistic(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def masked_mean(x, mask):
+    return (x * mask).sum() / (mask + np.zeros_like(x)).sum()
 
 
 def huber(x, delta):
@@ -150,6 +175,59 @@ ROWS = [
     ("dot", "dot(pos, vel)", lambda d: steps((d.pos * d.vel).sum(2))),
     ("dot", "norm(dot(pos, vel, axis=time))", lambda d: trials(np.sqrt(((d.pos * d.vel).sum(1) ** 2).sum(1)))),
     ("abs", "sum(abs(pos), axis=xy)", lambda d: steps(abs(d.pos).sum(2))),
+    ("sum", "square(sum(cost, where=valid))", lambda d: trials((d.cost * d.valid).sum(1) ** 2)),
+    ("sum", "sum(cost, where=valid, axis=(batch, time))", lambda d: (d.cost * d.valid).sum()),
+    ("sum", "sum(pos, where=gain, axis=(xy, time))", lambda d: trials((d.pos * d.gain[:, None, None]).sum((1, 2)))),
+    ("sum", "sum(cost, where=alpha)", lambda d: 0.75 * steps(d.cost)),
+    ("mean", "mean(pos, axis=(time, xy))", lambda d: trials(d.pos.mean((1, 2)))),
+    (
+        "mean",
+        "mean(square(pos), where=valid, axis=(batch, xy, time))",
+        lambda d: masked_mean(d.pos**2, d.valid[..., None]),
+    ),
+    ("mean", "mean(cost, where=hold)", lambda d: trials((d.cost * d.hold[..., 0]).sum(1) / d.hold[..., 0].sum(1))),
+    ("mean", "mean(cost, where=2)", lambda d: trials(d.cost.mean(1))),
+    ("max", "max(cost, axis=(batch, time))", lambda d: d.cost.max()),
+    ("min", "min(pos, axis=(time, xy))", lambda d: trials(d.pos.min((1, 2)))),
+    ("sqnorm", "sqnorm(pos, axis=(time, xy))", lambda d: trials((d.pos**2).sum((1, 2)))),
+    ("l1norm", "l1norm(pos)", lambda d: steps(abs(d.pos).sum(2))),
+    ("l1norm", "l1norm(cost, axis=time)", lambda d: trials(abs(d.cost).sum(1))),
+    ("softmax", "dot(softmax(pos), vel)", lambda d: steps((softmax(d.pos, 2) * d.vel).sum(2))),
+    ("softmax", "square(softmax(cost, axis=time))", lambda d: steps(softmax(d.cost, 1) ** 2)),
+    ("log_softmax", "dot(log_softmax(pos), vel)", lambda d: steps((np.log(softmax(d.pos, 2)) * d.vel).sum(2))),
+    ("logsumexp", "logsumexp(turned)", lambda d: steps(np.log(np.exp(swapped(d.turned)).sum(2)))),
+    (
+        "cross_entropy",
+        "cross_entropy(turned, pos)",
+        lambda d: steps(-(np.log(softmax(swapped(d.turned), 2)) * d.pos).sum(2)),
+    ),
+    (
+        "cross_entropy",
+        "cross_entropy(turned, greater(cost, 1))",
+        lambda d: steps(-np.log(np.where(d.cost > 1, *softmax(swapped(d.turned), 2).transpose(2, 0, 1)[[1, 0]]))),
+    ),
+    ("cross_entropy", "cross_entropy(pos, 1)", lambda d: steps(-np.log(softmax(d.pos, 2)[..., 1]))),
+    (
+        "kl_divergence",
+        "kl_divergence(pos, 0.5*turned)",
+        lambda d: steps(kl(softmax(d.pos, 2), softmax(swapped(d.turned) / 2, 2)).sum(2)),
+    ),
+    ("kl_divergence", "kl_divergence(aim, pos)", lambda d: steps(kl(softmax(d.aim, 0), softmax(d.pos, 2)).sum(2))),
+    (
+        "sigmoid_cross_entropy",
+        "sum(sigmoid_cross_entropy(pos, vel), axis=xy)",
+        lambda d: steps(-(d.vel * np.log(logistic(d.pos)) + (1 - d.vel) * np.log(logistic(-d.pos))).sum(2)),
+    ),
+    ("quadratic_form", "quadratic_form(pos, Q)", lambda d: steps(np.einsum("bti,ij,btj->bt", d.pos, d.Q, d.pos))),
+    (
+        "quadratic_form",
+        "quadratic_form(turned, gain*metric)",
+        lambda d: steps(np.einsum("itb,b,tibj,jtb->bt", d.turned, d.gain, d.metric, d.turned)),
+    ),
+    ("quadratic_form", "quadratic_form(pos, aim)", lambda d: steps(np.einsum("bti,i->bt", d.pos**2, d.aim))),
+    ("quadratic_form", "quadratic_form(pos, 2)", lambda d: 2 * steps((d.pos**2).sum(2))),
+    ("greater", "greater(cost, gain)*hold", lambda d: steps((d.cost > d.gain[:, None]) * d.hold[:, :, 0])),
+    ("where", "where(valid, cost, 3*gain)", lambda d: steps(np.where(d.valid > 0, d.cost, 3 * d.gain[:, None]))),
     ("sqrt", "sqrt(cost)", lambda d: steps(np.sqrt(d.cost))),
     ("exp", "exp(-cost)", lambda d: steps(np.exp(-d.cost))),
     ("log", "log(cost)", lambda d: steps(np.log(d.cost))),
@@ -174,6 +252,7 @@ ROWS = [
     ("final", "square(final(cost))", lambda d: trials(d.cost[:, -1] ** 2)),
     ("initial", "square(initial(cost))", lambda d: trials(d.cost[:, 0] ** 2)),
     ("diff", "sqnorm(diff(pos))", lambda d: steps(((d.pos[:, 1:] - d.pos[:, :-1]) ** 2).sum(2))),
+    ("diff", "sqnorm(diff(pos, n=3))", lambda d: steps((np.diff(d.pos, 3, 1) ** 2).sum(2))),
     ("cumsum", "square(cumsum(cost))", lambda d: steps(np.cumsum(d.cost, 1) ** 2)),
     ("discount", "discount(cost, exponent=6)", lambda d: steps(ramp(d.cost, 6) * d.cost)),
     (
@@ -181,6 +260,16 @@ ROWS = [
         "square(discount(sum(pos, axis=xy), alpha))",
         lambda d: steps((ramp(d.pos, 0.75) * d.pos.sum(2)) ** 2),
     ),
+    # At step 30, where `alpha` is 0.75.
+    ("linear", "linear(2, 1, 40)*cost", lambda d: 1.25 * steps(d.cost)),
+    ("linear", "square(linear(0, 4, alpha*2, at=alpha)*cost)", lambda d: 4 * steps(d.cost**2)),
+    ("cosine", "cosine(2, 1, 40)*cost", lambda d: (1.5 - np.sqrt(2) / 4) * steps(d.cost)),
+    ("exponential", "square(exponential(2, 0.25, 60)*cost)", lambda d: steps(d.cost**2)),
+    ("piecewise", "piecewise(1, 20, 2, 30, 3, 31, 4)*cost", lambda d: 3 * steps(d.cost)),
+    ("piecewise", "sqnorm(piecewise(1, 0.5, 2, 1, 3, at=alpha)*pos)", lambda d: 4 * steps((d.pos**2).sum(2))),
+    ("warmup", "warmup(2, 120)*cost", lambda d: 0.5 * steps(d.cost)),
+    ("cyclic", "cyclic(1, 5, 20)*cost", lambda d: 5 * steps(d.cost)),
+    ("cyclic", "cyclic(1, 5, 25, ratio=0.8, at=step)*cost", lambda d: 2 * steps(d.cost)),
 ]
 
 # Text, the same in NumPy: operands are aligned by the names of their axes, whatever their order or number.
@@ -267,7 +356,9 @@ def test_oracle(text, expected, sizes):
     """The oracle of the random tests is itself held against the tables."""
     arrays = vars(as_float64(sample(sizes)))
     named = {name: Named.declared(arrays[name], shape) for name, shape in SHAPES.items()}
-    assert_allclose(Oracle(named, numbers={"alpha": 0.75}).total(ld.parse(text)), expected(as_float64(arrays)))
+    assert_allclose(
+        Oracle(named, numbers={"alpha": 0.75, "step": STEP}).total(ld.parse(text)), expected(as_float64(arrays))
+    )
 
 
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
@@ -276,7 +367,31 @@ def test_axes_align_by_name(text, expected, sizes, precision):
     check(text, expected, sizes, precision)
 
 
-@pytest.mark.parametrize("text", ["gain*ramp", "sqnorm(pos - hidden)", "dot(aim, cost)", "clip(gain, 0, ramp)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gain*ramp",
+        "sqnorm(pos - hidden)",
+        "dot(aim, cost)",
+        "clip(gain, 0, ramp)",
+        "mean(cost, where=pos)",
+        "mean(gain, where=ramp, axis=batch)",
+        "quadratic_form(hidden, Q)",
+        "quadratic_form(pos, hidden)",
+        "quadratic_form(map, Q)",
+        "quadratic_form(cost, Q)",
+        "quadratic_form(pos, net)",
+        "quadratic_form(pos, sum(Q, axis=xy))",
+        "cross_entropy(cost, pos)",
+        "cross_entropy(pos, hidden)",
+        "kl_divergence(pos, cost)",
+        "softmax(map)",
+        "diff(gain, n=2)",
+        "diff(cost, n=0)",
+        "diff(cost, n=alpha)",
+        "diff(cost, n=1.5)",
+    ],
+)
 def test_axes_that_do_not_fit_are_refused(text):
     with pytest.raises(ld.LossAxesError):
         ld.compile(text, VOCABULARY)
@@ -345,6 +460,11 @@ def test_sqnorm_of_a_pytree(precision):
         "sqnorm(pos)",
         "sqnorm(net)",
         "dot(pos, vel)",
+        "l1norm(pos)",
+        "l1norm(net)",
+        "quadratic_form(pos, Q)",
+        "kl_divergence(pos, vel)",
+        "mean(norm(pos), where=1 - hold, axis=(batch, time))",
         "abs(hold)",
         "relu(hold)",
         "square(hold)",
@@ -362,6 +482,67 @@ def test_gradient_at_zero_is_zero(text, precision):
     assert value == 0
     for leaf in jax.tree.leaves(gradient):
         assert_allclose(leaf, 0)
+
+
+MASKED = [
+    "sum(cost, where=valid)",
+    "mean(sqrt(cost), where=valid, axis=(batch, time))",
+    "mean(square(cost - hold), where=valid)",
+    "mean(norm(pos - vel)/cost, where=valid)",
+    "error = log(cost) - hold; mean(square(error), where=valid) + mean(abs(error), where=valid)",
+    "mean(sqnorm(diff(pos)), where=valid[1:])",
+    "mean(kl_divergence(pos, vel)*cost**-0.5, where=valid)",
+    "mean(where(greater(cost, 1), log(cost), cost), where=valid)",
+    "mean(mean(log(cost), where=valid), where=gain, axis=batch)",
+]
+
+
+@pytest.mark.parametrize("left_out", [0.0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("text", MASKED)
+def test_what_a_mask_leaves_out_changes_neither_value_nor_gradient(text, left_out, precision):
+    whole = sample(SIZES["distinct"], precision)
+    # Invalid to the end from some step on, as padded trials are.
+    whole["valid"] = (np.arange(5) < np.array([[5], [3], [0]])).astype(precision)
+    padded = {**whole, **{name: whole[name].copy() for name in ("cost", "hold", "pos", "vel")}}
+    for name in ("cost", "hold", "pos", "vel"):
+        padded[name][whole["valid"] == 0] = left_out
+    value, gradient = total_and_gradient(text, padded)
+    wanted, wanted_gradient = total_and_gradient(text, whole)
+    assert np.isfinite(value)
+    assert_allclose(value, wanted, rtol=1e-6)
+    for name in set(gradient) - {"valid", "gain"}:
+        assert_allclose(gradient[name], wanted_gradient[name], rtol=1e-5, atol=1e-6)
+        # A difference reaches over the end of a trial.
+        assert "diff" in text or not np.any(np.asarray(gradient[name])[whole["valid"] == 0])
+
+
+def test_a_mean_of_nothing_is_zero(precision):
+    arrays = sample(SIZES["distinct"], precision)
+    arrays["valid"][:] = 0
+    value, gradient = total_and_gradient("mean(log(cost), where=valid) + sum(cost, where=valid)", arrays)
+    assert value == 0
+    assert not np.any(gradient["cost"])
+
+
+@pytest.mark.parametrize("label", [-1, 2, 7])
+def test_a_label_that_is_no_class_gives_nan(label):
+    arrays = {**sample(SIZES["distinct"]), "cost": np.full((3, 5), label)}
+    assert np.isnan(ld.compile("cross_entropy(pos, cost)", VOCABULARY)(arrays, None).total)
+
+
+@pytest.mark.parametrize("text", ["cross_entropy(pos, valid)", "kl_divergence(pos, vel)", "logsumexp(pos)"])
+def test_huge_logits_neither_overflow_nor_lose_their_gradient(text, precision):
+    arrays = sample(SIZES["distinct"], precision)
+    arrays["pos"] *= 1e4
+    value, gradient = total_and_gradient(text, arrays)
+    assert np.isfinite(value)
+    assert np.isfinite(gradient["pos"]).all()
+
+
+def test_sigmoid_cross_entropy_of_huge_logits(precision):
+    arrays = {**sample(SIZES["distinct"], precision), "cost": np.full((3, 5), 1e4, precision)}
+    assert_allclose(total_and_gradient("sigmoid_cross_entropy(cost, 1)", arrays)[0], 0)
+    assert_allclose(total_and_gradient("sigmoid_cross_entropy(-cost, 1)", arrays)[0], 5e4)
 
 
 @pytest.mark.parametrize("text", ["norm(pos)", "norm(pos)**2", "sqnorm(pos)", "norm(pos)*norm(vel)"])
@@ -398,6 +579,11 @@ HUNDREDS = {"float16": jnp.float16, "bfloat16": jnp.bfloat16}
         ("sqnorm(cost, axis=time)", 1e7),
         ("norm(cost, axis=time)", 1e7**0.5),
         ("dot(cost, cost, axis=time)", 1e7),
+        ("l1norm(cost, axis=time)", 1e5),
+        ("quadratic_form(cost, 1, axis=time)", 1e7),
+        ("sum(cost, where=cost)", 1e7),
+        ("mean(cost, where=cost)", 1e2),
+        ("logsumexp(100*cost, axis=time)", 1e4 + np.log(1000)),
         ("sqnorm(net)", 1e7),
         ("gain", 1e2),
         ("mean(gain, axis=batch)", 1e2),
@@ -436,7 +622,7 @@ def test_masks_and_counts_are_numbers(kind, largest):
     wrong = []
     for _, text, expected in ROWS:
         try:
-            value = ld.compile(text, VOCABULARY)(arrays, None).total
+            value = ld.compile(text, VOCABULARY)(arrays, None, step=STEP).total
             assert_allclose(value, expected(as_float64(arrays)), rtol=1e-4, atol=1e-4)
         except (AssertionError, TypeError, ld.LossError) as failure:
             wrong.append((text, str(failure).strip()))
