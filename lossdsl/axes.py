@@ -6,7 +6,7 @@ there; the same rules then run again with the lengths. The axes of a PyTree are 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Axes = Mapping[str, int | None]
 
@@ -25,8 +25,7 @@ class Misfit(Exception):
         self.fields = fields
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """What a rule says.
 
     Attributes:
@@ -42,7 +41,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Rule:
-    """How an operator treats axes: `rule(axes of the operands, static)`.
+    """How an operator treats axes: `rule.fit(axes of the operands, static)`.
 
     What the text fixes is `static`: an axis or several, a subscript, or a whole number.
 
@@ -57,9 +56,6 @@ class Rule:
     option: bool = False
     each_step: bool = False
     drops: int = 0
-
-    def __call__(self, operands: Sequence[Axes | None], static: Any) -> Fit:
-        return self.fit(operands, static)
 
 
 def align(operands: Sequence[Axes | None]) -> Axes:

@@ -132,11 +132,11 @@ class _Binder:
 
     def loss(self, expr: Expr) -> Bound:
         if not isinstance(expr, Let):
-            return Bound(self.expr(expr, top=True), (), tuple(self.limited))
+            return Bound(self.at_top(expr), (), tuple(self.limited))
         for name, value in zip(expr.names, expr.args, strict=False):
             self.check_local(name)
             self.pending[name.name] = value
-        *local, loss = each(lambda part: self.expr(part, top=True), [*expr.names, expr.args[-1]])
+        *local, loss = each(self.at_top, [*expr.names, expr.args[-1]])
         return Bound(loss, tuple(name for name in local if isinstance(name, Name)), tuple(self.limited))
 
     def check_local(self, name: Name) -> None:
@@ -149,23 +149,27 @@ class _Binder:
         """The node with meanings, its axes checked; the terms of the loss, at the top, need not fit each other."""
         if isinstance(node, Name):
             return self.name(node)
-        if isinstance(node, Fault):
-            raise node.error
         if not node.args:
+            if isinstance(node, Fault):
+                raise node.error
             return node
         if self.level > MAX_DEPTH:
             raise error("too-deep", node.span, limit=MAX_DEPTH)
-        top = top and (isinstance(node, Label) or (isinstance(node, Call) and node.op.name in ("+", "neg", "*", "/")))
+        top = top and (node.op.name in ("+", "neg", "*", "/") if isinstance(node, Call) else isinstance(node, Label))
         self.level += 1
         try:
-            bound = node.func(*each(lambda arg: self.expr(arg, top), node.args))
+            bound = node.over(each(self.at_top if top else self.expr, node.args))
         finally:
             self.level -= 1
-        if isinstance(bound, Call) and not (top and _weighs(bound)):
-            _ = bound.fit
-        if isinstance(bound, Call) and bound.op.domain:
-            self.limited.append(bound)
+        if isinstance(bound, Call):
+            if not (top and _weighs(bound)):
+                _ = bound.fit
+            if bound.op.domain:
+                self.limited.append(bound)
         return bound
+
+    def at_top(self, node: Expr) -> Expr:
+        return self.expr(node, top=True)
 
     def name(self, node: Name) -> Name:
         if node.name in self.failed:
@@ -208,6 +212,8 @@ class _Binder:
         if node.name in self.open:
             chain = [*self.open[self.open.index(node.name) :], node.name]
             raise error("circular", node.span, name=node.name, chain=" -> ".join(chain))
+        if len(self.open) >= MAX_DEPTH:
+            raise error("too-deep", node.span, limit=MAX_DEPTH)
         for part in value.walk():
             if isinstance(part, Label):
                 raise error("label-inside", part.span, operator=node.name, name=part.name)
@@ -245,15 +251,17 @@ def each_name(
 ) -> dict[str, Name]:
     """All names that bound expressions are made of, through their definitions, what is needed first standing first."""
     found: dict[str, Name] = {}
-    stack: list[tuple[Expr, bool]] = [(expr, False) for expr in reversed(tuple(exprs))]
+    opened: set[str] = set()
+    stack = [*reversed(tuple(exprs))]
     while stack:
-        node, done = stack.pop()
+        node = stack.pop()
         if not isinstance(node, Name):
-            stack.extend((arg, False) for arg in reversed(node.args))
-        elif done:
+            stack += reversed(node.args)
+        elif node.name in opened:
             found.setdefault(node.name, node)
-        elif node.name not in found:
-            stack.append((node, True))
+        else:
+            opened.add(node.name)
+            stack.append(node)  # once more, after what it is made of
             if isinstance(node.meaning, Defined):
-                stack.append((definition(node.meaning), False))
+                stack.append(definition(node.meaning))
     return found

@@ -6,7 +6,6 @@ from. Equal sub-expressions are computed once.
 """
 
 import json
-import operator
 from collections import Counter
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -54,8 +53,7 @@ def _guarded(node: Expr) -> Expr:
     """
     if not isinstance(node, Call) or node.constant:
         return node
-    args = [_guarded(arg) for arg in node.args]
-    result = node if all(map(operator.is_, args, node.args)) else node.func(*args)
+    result = node.over([_guarded(arg) for arg in node.args])
     if "where" not in node.op.named or not result.args[1].axes:
         return result
     first, mask = result.args
@@ -85,8 +83,7 @@ def _step_first(node: Expr) -> Expr:
     """The expression with single time steps taken first: of `final(sqnorm(x))` only `sqnorm(final(x))` is needed."""
     if not isinstance(node, Call) or node.constant:
         return node
-    args = [_step_first(arg) for arg in node.args]
-    result = node if all(map(operator.is_, args, node.args)) else node.func(*args)
+    result = node.over([_step_first(arg) for arg in node.args])
     takes_step = result.op.name in ("final", "initial") or isinstance(result.static, int)
     return _push(result, result.args[0]) if takes_step else result
 
@@ -306,14 +303,14 @@ def _uses(exprs: list[Expr]) -> Counter[bytes]:
     while stack:
         node = stack.pop()
         if isinstance(node, Call):
-            uses[node.content] += 1
-            if uses[node.content] == 1:
-                stack.extend(node.args)
+            content = node.content
+            uses[content] += 1
+            if uses[content] == 1:
+                stack += node.args
     return uses
 
 
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _returned(opening: str, rows: list[str], closing: str) -> list[str]:

@@ -3,8 +3,7 @@
 import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -12,8 +11,7 @@ R = TypeVar("R")
 _MOST_ERRORS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A piece of a text: `text[start:end]`."""
 
     text: str
@@ -275,8 +273,9 @@ def together(failures: Sequence[LossError]) -> LossError:
 
 def clip(text: str, width: int = 200) -> str:
     """The text, its middle left out where it is longer than a message should be."""
-    shown = "".join(_visible(c) for c in text) if len(text) <= width else None
-    return shown if shown is not None else f"{clip(text[: width // 2])}…{clip(text[-width // 4 :])}"
+    if len(text) > width:
+        return f"{clip(text[: width // 2])}…{clip(text[-width // 4 :])}"
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:

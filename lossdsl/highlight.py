@@ -9,7 +9,7 @@ from pygments.lexer import RegexLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation, Whitespace
 
 from lossdsl.ops import OPS
-from lossdsl.parse import terminals
+from lossdsl.parse import language
 from lossdsl.vocabulary import STEP
 
 # What a text is made of, to Pygments and to editors. An option stands within parentheses, a definition does not.
@@ -57,7 +57,7 @@ def rules(*, within: bool) -> list[Rule]:
     Args:
         within: Whether they are those within parentheses.
     """
-    found = terminals()
+    found = language().terminals
     name = found["NAME"]
     functions = "|".join(operator for operator in OPS if operator.isidentifier())
     return [

@@ -1,7 +1,6 @@
 """Tree to weighted terms: sums split, weights collected exactly, bodies rewritten by a table of rules."""
 
 import inspect
-import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -207,8 +206,9 @@ def _term_body(part: _Part) -> _Part:
     body = part.body
     if body.constant:
         raise error("no-quantity", body.span, found=str(body))
-    if (inner := next((inner for inner in body.walk() if isinstance(inner, Label)), None)) is not None:
-        raise error("label-inside", inner.span, operator=str(_unlabelled(body)), name=inner.name)
+    for inner in body.walk():
+        if isinstance(inner, Label):
+            raise error("label-inside", inner.span, operator=str(_unlabelled(body)), name=inner.name)
     even = _even(body)
     if even.axes is None:
         raise error("tree", body.span, operand=str(body))
@@ -314,11 +314,10 @@ def rewrite(node: Expr) -> Expr:
     """The expression with the rules applied, from the leaves up."""
     if not isinstance(node, Call) or node.constant:
         return node
-    args = [rewrite(arg) for arg in node.args]
-    result: Expr = node if all(map(operator.is_, args, node.args)) else node.func(*args)
+    result: Expr = node.over([rewrite(arg) for arg in node.args])
     for left, right in _rules().get(node.op.name, ()):
         if (bound := _match(left, result)) is not None:
-            result = replace(_build(right, *bound), span=node.span)
+            result = _build(right, *bound).at(node.span)
     return result
 
 

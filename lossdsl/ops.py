@@ -9,6 +9,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -85,22 +86,22 @@ class Op:
         """The name of the lowering in this module."""
         return self.lower.__name__
 
-    @property
+    @cached_property
     def required(self) -> tuple[str, ...]:
         """The parameters that must be given, those that repeat left out."""
         return tuple(name for name, default in self.defaults.items() if default is None)
 
-    @property
+    @cached_property
     def options(self) -> dict[str, Default]:
         """The parameters that have a default."""
         return {name: default for name, default in self.defaults.items() if default is not None}
 
     def parameters(self, operands: int) -> list[tuple[str, Default]]:
         """The parameter and the default of each operand of a call that has so many."""
-        given = [*self.required]
-        while len(given) + len(self.options) < operands:
-            given += self.repeats
-        return [*((name, None) for name in given), *self.options.items()]
+        if not self.repeats:
+            return list(self.defaults.items())
+        rounds = (operands - len(self.defaults)) // len(self.repeats)
+        return [*((name, None) for name in self.required + rounds * self.repeats), *self.options.items()]
 
     def rounds(self, operands: Sequence[Any]) -> list[Sequence[Any]]:
         """The operands of the parameters that repeat, round by round."""

@@ -1,26 +1,18 @@
-"""Text to tree. The language is `grammar/loss.lark`; only this file knows Lark."""
+"""Text to tree: what is made of each rule of the grammar."""
 
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache
-from pathlib import Path
+from functools import cache
 from typing import Any
-
-from lark import Lark
-from lark.exceptions import UnexpectedToken
-from lark.lexer import Lexer
 
 from lossdsl.errors import LossError, Span, described, did_you_mean, each, error, listed, together
 from lossdsl.expr import Call, Expr, Fault, Label, Let, Name, Number, as_expr, by_default, call
+from lossdsl.lalr import Parser, Token, parser
 from lossdsl.ops import OPS, Op
 from lossdsl.scalars import described_number, exact_number
-from lossdsl.syntax import layout, refusal
 
-# The parser is built once, and its reader knows the text that is being read.
-_LOCK = threading.Lock()
 MAX_CHARACTERS = 500_000
 # What a float64 holds with full precision.
 SMALLEST, LARGEST = Fraction("1e-307"), Fraction("1e308")
@@ -44,26 +36,18 @@ def parse(text: str) -> Expr:
         >>> str(parse("final( velocity ) + 1.0e-5 * nn_hidden"))
         'final(velocity) + 1e-5*nn_hidden'
     """
-    tree, faults = _tree(text)
-    if faults:
+    tree = _tree(text)
+    if faults := [node.error for node in tree.walk(leaves_first=True) if isinstance(node, Fault)]:
         raise together(faults)
     return tree
 
 
-def _tree(text: str) -> tuple[Expr, list[LossError]]:
-    """The tree of a text, and the errors of the operators that it has wrong, which are faults in the tree."""
+def _tree(text: str) -> Expr:
+    """The tree of a text; operators that are used wrongly are faults in it."""
     if len(text) >= MAX_CHARACTERS:
         raise error("too-long", Span(text, MAX_CHARACTERS - 1, MAX_CHARACTERS), size=len(text), limit=MAX_CHARACTERS)
-    laid_out = layout(text)
-    if laid_out is None:
-        raise error("empty", Span(text, 0, len(text)))
-    reader, parser = _parser()
-    try:
-        with _LOCK:
-            reader.text, reader.faults = text, []
-            return parser.parse(laid_out), reader.faults  # type: ignore[return-value]
-    except UnexpectedToken as failure:
-        raise refusal(text, laid_out, failure.token) from None
+    tree: Expr = language().read(text)
+    return tree
 
 
 def read(loss: Any) -> Expr:
@@ -73,7 +57,7 @@ def read(loss: Any) -> Expr:
     parameters and `step`. Operators that are used wrongly are faults in the tree.
     """
     if isinstance(loss, str):
-        return _tree(loss)[0]
+        return _tree(loss)
     if isinstance(loss, Expr):
         return loss
     if not isinstance(loss, Mapping):
@@ -126,67 +110,22 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and text != "as"
 
 
-def terminals() -> dict[str, str]:
-    """The terminals of the grammar, as regular expressions by name, in the order in which the lexer tries them."""
-    _, parser = _parser()
-    return {terminal.name: terminal.pattern.to_regexp() for terminal in _in_order(parser.terminals)}
-
-
-@lru_cache(maxsize=1)
-def _parser() -> tuple["_Reader", Lark]:
-    inside = Path(__file__).parent / "grammar" / "loss.lark"
-    beside = Path(__file__).parent.parent / "grammar" / "loss.lark"
-    grammar = (inside if inside.exists() else beside).read_text(encoding="utf-8")
-    reader = _Reader()
-    options: dict[str, Any] = {"keep_all_tokens": True, "maybe_placeholders": False, "transformer": reader}
-    return reader, Lark(grammar, parser="lalr", lexer=_Lexer, start="program", **options)
-
-
-class _Token:
-    """A token with its place; the attributes are those that Lark looks at."""
-
-    __slots__ = ("end_pos", "start_pos", "text", "type")
-    line = column = end_line = end_column = 0
-
-    def __init__(self, kind: str, text: str, start: int, end: int):
-        self.type, self.text, self.start_pos, self.end_pos = kind, text, start, end
-
-
-class _Lexer(Lexer):
-    """The terminals of the grammar as one regular expression: what Lark's lexer does, in a third of the time."""
-
-    def __init__(self, conf: Any):
-        # A word such as `as` is a name to the expression, and is told apart afterwards.
-        ordered = _in_order(conf.terminals)
-        self.pattern = re.compile("|".join(f"(?P<{t.name}>{t.pattern.to_regexp()})" for t in ordered))
-        self.words = {t.pattern.value: t.name for t in ordered if t.pattern.value.isidentifier()}
-        self.ignored = frozenset(conf.ignore)
-
-    def lex(self, text: str) -> Iterator[_Token]:  # type: ignore[override]
-        end = 0
-        for match in self.pattern.finditer(text):
-            start = match.start()
-            if start != end:
-                break
-            kind, end = match.lastgroup or "", match.end()
-            if kind not in self.ignored:
-                found = match.group()
-                yield _Token(self.words.get(found, kind), found, start, end)
-        if end < len(text):
-            yield _Token("UNKNOWN", text[end], end, end + 1)
-
-
-def _in_order(terminals: Any) -> list[Any]:
-    """Longest first."""
-    return sorted(terminals, key=lambda t: (-t.pattern.max_width, -len(t.pattern.value)))
+@cache
+def language() -> Parser:
+    """The parser of the language."""
+    return parser(_Reader())
 
 
 @dataclass(frozen=True)
 class _Option:
     """`name=value` in a call."""
 
-    name: _Token
+    name: Token
     value: "Expr | _Axes"
+
+    @property
+    def span(self) -> Span | None:
+        return _between(self.name, self.value)
 
 
 @dataclass(frozen=True)
@@ -206,40 +145,27 @@ def _may_fail(method: Callable[[Any, list[Any]], Expr]) -> Callable[[Any, list[A
         except LossError as failure:
             if failure.code == "too-deep":
                 raise
-            self.faults.append(failure)
-            return Fault(span=self.span(parts[0], parts[-1]), error=failure)
+            return Fault(span=_between(parts[0], parts[-1]), error=failure)
 
     return read
 
 
+def _between(first: Any, last: Any) -> Span:
+    """The span from the start of one token or node to the end of another."""
+    text, start, _ = first.span
+    return Span(text, start, last.span.end)
+
+
 class _Reader:
-    """What Lark calls for each rule, with all tokens: one method a rule, children to node.
-
-    Lark builds no tree of its own this way, which halves the time; and nothing recurses, however deep the text.
-    """
-
-    def __init__(self) -> None:
-        self.text = ""
-        self.faults: list[LossError] = []
-
-    def span(self, first: Any, last: Any = None) -> Span:
-        start, end = self.ends(first)
-        return Span(self.text, start, end if last is None else self.ends(last)[1])
-
-    def ends(self, part: Any) -> tuple[int, int]:
-        if isinstance(part, _Token):
-            return part.start_pos, part.end_pos
-        if isinstance(part, _Option):
-            return self.ends(part.name)[0], self.ends(part.value)[1]
-        return part.span.start, part.span.end
+    """What the parser calls for each rule, with all tokens: one method a rule, children to node."""
 
     def program(self, parts: list[Any]) -> Expr:
-        *definitions, loss = [part for part in parts if not isinstance(part, _Token)]
+        *definitions, loss = [part for part in parts if not isinstance(part, Token)]
         if not definitions:
             return loss
-        names = tuple(Name(name=d.name.text, span=self.span(d.name)) for d in definitions)
+        names = tuple(Name(name=d.name.text, span=d.name.span) for d in definitions)
         values = tuple(d.value for d in definitions)
-        return Let((*values, loss), span=self.span(parts[0], loss), names=names)
+        return Let((*values, loss), span=_between(parts[0], loss), names=names)
 
     def definition(self, parts: list[Any]) -> _Option:
         return _Option(parts[0], parts[2])
@@ -248,63 +174,63 @@ class _Reader:
 
     @_may_fail
     def number(self, parts: list[Any]) -> Expr:
-        span = self.span(parts[0])
+        span = parts[0].span
         return Number(value=_number(parts[0].text, span), span=span)
 
     def name(self, parts: list[Any]) -> Expr:
-        return Name(name=parts[0].text, span=self.span(parts[0]))
+        return Name(name=parts[0].text, span=parts[0].span)
 
     def group(self, parts: list[Any]) -> Expr:
-        return replace(parts[1], span=self.span(parts[0], parts[2]))
+        return parts[1].at(_between(parts[0], parts[2]))
 
     def sum(self, parts: list[Any]) -> Expr:
         addends = [parts[0]]
         for sign, part in zip(parts[1::2], parts[2::2], strict=True):
-            minus = sign.type == "MINUS"
-            addends.append(call("neg", part, span=self.span(sign, part)) if minus else part)
-        return call("+", *addends, span=self.span(parts[0], parts[-1]))
+            minus = sign.kind == "MINUS"
+            addends.append(call("neg", part, span=_between(sign, part)) if minus else part)
+        return call("+", *addends, span=_between(parts[0], parts[-1]))
 
     def product(self, parts: list[Any]) -> Expr:
         result = parts[0]
         for sign, part in zip(parts[1::2], parts[2::2], strict=True):
-            result = call(sign.text, result, part, span=self.span(parts[0], part))
+            result = call(sign.text, result, part, span=_between(parts[0], part))
         return result
 
     def negative(self, parts: list[Any]) -> Expr:
-        return call("neg", parts[1], span=self.span(parts[0], parts[1]))
+        return call("neg", parts[1], span=_between(parts[0], parts[1]))
 
     def power(self, parts: list[Any]) -> Expr:
-        return call("**", parts[0], parts[2], span=self.span(parts[0], parts[2]))
+        return call("**", parts[0], parts[2], span=_between(parts[0], parts[2]))
 
     def labelled(self, parts: list[Any]) -> Expr:
-        return Label((parts[0],), name=parts[2].text, span=self.span(parts[0], parts[2]))
+        return Label((parts[0],), name=parts[2].text, span=_between(parts[0], parts[2]))
 
     def subscript(self, parts: list[Any]) -> Expr:
-        return call("[]", parts[0], static=parts[2], span=self.span(parts[0], parts[3]))
+        return call("[]", parts[0], static=parts[2], span=_between(parts[0], parts[3]))
 
     def bound(self, parts: list[Any]) -> int | None:
-        return _integer("".join(part.text for part in parts), self.span(parts[0], parts[-1])) if parts else None
+        return _integer("".join(part.text for part in parts), _between(parts[0], parts[-1])) if parts else None
 
     lower = upper = stride = bound
 
     def index(self, parts: list[Any]) -> int:
-        return _integer("".join(part.text for part in parts), self.span(parts[0], parts[-1]))
+        return _integer("".join(part.text for part in parts), _between(parts[0], parts[-1]))
 
     def slice(self, parts: list[Any]) -> tuple[int | None, ...]:
-        bounds = [part for part in parts if not isinstance(part, _Token)]
-        return self.stepping(*bounds, span=self.span(next(part for part in parts if isinstance(part, _Token))))
+        bounds = [part for part in parts if not isinstance(part, Token)]
+        return self.stepping(*bounds, span=next(part for part in parts if isinstance(part, Token)).span)
 
     @_may_fail
     def steps(self, parts: list[Any]) -> Expr:
         written = parts[1].text
         match = _STEPS.fullmatch(written)
         assert match is not None
-        span = self.span(parts[1])
+        span = parts[1].span
         if ":" not in written:
             static: Any = _integer(match[1], span)
         else:
             static = self.stepping(*(_integer(part, span) if part else None for part in match.groups()), span=span)
-        return call("[]", parts[0], static=static, span=self.span(parts[0], parts[1]))
+        return call("[]", parts[0], static=static, span=_between(parts[0], parts[1]))
 
     def stepping(self, start: Any, stop: Any, stride: Any = None, *, span: Span) -> tuple[int | None, ...]:
         if stride == 0:
@@ -315,17 +241,17 @@ class _Reader:
     def window(self, parts: list[Any]) -> Expr:
         name = parts[2].text
         if name not in ("final", "initial"):
-            raise error("unknown-window", self.span(parts[2]), found=name)
-        return call(name, parts[0], span=self.span(parts[0], parts[2]))
+            raise error("unknown-window", parts[2].span, found=name)
+        return call(name, parts[0], span=_between(parts[0], parts[2]))
 
     @_may_fail
     def call(self, parts: list[Any]) -> Expr:
-        name, given = parts[0].text, [part for part in parts[2:-1] if not isinstance(part, _Token)]
+        name, given = parts[0].text, [part for part in parts[2:-1] if not isinstance(part, Token)]
         if name not in OPS:
             named = [n for n in OPS if n.isidentifier()]
             advice = did_you_mean(name, named, "the command `lossdsl ops` lists the operators")
-            raise error("unknown-operator", self.span(parts[0]), name=name, advice=advice)
-        op, span = OPS[name], self.span(parts[0], parts[-1])
+            raise error("unknown-operator", parts[0].span, name=name, advice=advice)
+        op, span = OPS[name], _between(parts[0], parts[-1])
         positional = [part for part in given if not isinstance(part, _Option)]
         more = positional[len(op.required) :] if op.repeats else []
         most = len(op.defaults) - len(op.named)
@@ -336,17 +262,17 @@ class _Reader:
         for option in given[len(positional) :]:
             key = option.name.text if isinstance(option, _Option) else ""
             if not key:
-                raise error("option-first", self.span(option), operator=name)
+                raise error("option-first", option.span, operator=name)
             if key in found or (key == "axis" and static is not None):
-                raise error("argument-twice", self.span(option), option=key, operator=name)
+                raise error("argument-twice", option.span, option=key, operator=name)
             if key == "axis" and op.axis:
                 static = self.axis(option.value)
             elif isinstance(option.value, _Axes):
-                raise error("not-a-value", self.span(option.value), found=str(self.span(option.value)))
+                raise error("not-a-value", option.value.span, found=str(option.value.span))
             elif key in op.defaults:
                 found[key] = option.value
             else:
-                raise _unknown_option(op, key, self.span(option.name))
+                raise _unknown_option(op, key, option.name.span)
         if any(parameter not in found for parameter in op.required):
             raise _wrong_count(op, list(found.values()), span)
         args = [found.get(parameter) or by_default(default) for parameter, default in op.defaults.items()]
@@ -354,8 +280,8 @@ class _Reader:
         return Call(tuple(args), op, static, span=span)
 
     def axes(self, parts: list[Any]) -> "_Axes":
-        names = tuple(Name(name=part.text, span=self.span(part)) for part in parts if part.type == "NAME")
-        return _Axes(names, self.span(parts[0], parts[-1]))
+        names = tuple(Name(name=part.text, span=part.span) for part in parts if part.kind == "NAME")
+        return _Axes(names, _between(parts[0], parts[-1]))
 
     def axis(self, value: "Expr | _Axes") -> Any:
         if isinstance(value, _Axes):

@@ -8,6 +8,8 @@ from lossdsl.errors import LossError, Span, error
 from lossdsl.expr import MAX_DEPTH
 from lossdsl.ops import OPS
 
+# Two kinds of token that the grammar does not name: the end of a text, and what begins none.
+END, UNKNOWN = "END", "UNKNOWN"
 _BRACKETS = {")": "(", "]": "["}
 _PARTNERS = {"(": ")", "[": "]", ")": "(", "]": "["}
 _COMMENT = r"#[^\n]*"
@@ -33,8 +35,8 @@ _LOOKALIKES = {
 }
 
 
-def layout(text: str) -> str | None:
-    """The text of the same length, comments blank and `;` for each newline that ends a definition; None if empty.
+def layout(text: str) -> str:
+    """The text of the same length, comments blank and `;` for each newline that ends a definition.
 
     A newline ends one outside brackets, where neither the line so far nor the next line asks to go on.
     """
@@ -64,7 +66,7 @@ def layout(text: str) -> str | None:
         span = Span(text, opened[-1], opened[-1] + 1)
         raise error("never-closed", span, bracket=bracket, partner=_PARTNERS[bracket])
     if not last:
-        return None
+        raise error("empty", Span(text, 0, len(text)))
     pieces, done = [], 0
     for start, end, instead in sorted(blanks):
         pieces += [text[done:start], instead]
@@ -111,27 +113,27 @@ def _bad_character(text: str, at: int) -> LossError:
 
 def refusal(text: str, laid_out: str, token: Any) -> LossError:
     """Own wording for what LALR reports as a token and a set of expected ones."""
-    if token.type == "UNKNOWN":
-        return _bad_character(text, token.start_pos)
-    at = len(text) if token.type == "$END" else token.start_pos
+    if token.kind == UNKNOWN:
+        return _bad_character(text, token.span.start)
+    at = len(text) if token.kind == END else token.span.start
     last = _token_before(text, laid_out, at)
     before = laid_out[last.start : last.end]
     after_operand = re.search(r"[\w.)\]]$", before) is not None and before != "as"
-    if token.type == "$END":
+    if token.kind == END:
         return error("no-loss" if after_operand else "ends-early", Span(text, last.end, last.end + 1), last=before)
-    span = Span(text, at, token.end_pos)
-    if before == ";" and token.type in ("NAME", "NUMBER", "LPAR", "MINUS"):
+    span = token.span
+    if before == ";" and token.kind in ("NAME", "NUMBER", "LPAR", "MINUS"):
         return error("statement-before-loss", _statement(text, laid_out, last.start))
-    if before in (":", "[") and token.type == "NAME":
+    if before in (":", "[") and token.kind == "NAME":
         return error("not-whole", span, found=token.text)
-    if after_operand and token.type in ("NAME", "NUMBER", "LPAR"):
+    if after_operand and token.kind in ("NAME", "NUMBER", "LPAR"):
         return _missing_operator(last, span, token)
-    if before == "=" and token.type == "EQUAL":
+    if before == "=" and token.kind == "EQUAL":
         return error("misplaced", last.to(span), found="==", advice=_NO_COMPARISON)
-    if token.type == "COMMA" and laid_out.rfind("[", 0, at) > laid_out.rfind("(", 0, at):
+    if token.kind == "COMMA" and laid_out.rfind("[", 0, at) > laid_out.rfind("(", 0, at):
         return error("misplaced", span, found=",", advice=_ONLY_TIME)
-    if after_operand or token.type in ("EQUAL", "AS", "COLON", "LSQB", "SEMICOLON"):
-        return error("misplaced", span, found=token.text, advice=_misplaced_advice(token.type))
+    if after_operand or token.kind in ("EQUAL", "AS", "COLON", "LSQB", "SEMICOLON"):
+        return error("misplaced", span, found=token.text, advice=_misplaced_advice(token.kind))
     if before == token.text == "/":
         return error("missing-operand", span, found="/", advice="write `/` to divide; nothing rounds down")
     return error(
@@ -163,7 +165,7 @@ def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
         advice = "numbers are decimal"
     elif str(right) in OPS and str(left).replace(".", "").isidentifier():
         advice = f"write `{left}@{right}` or `{right}({left})`"
-    elif token.type == "LPAR":
+    elif token.kind == "LPAR":
         advice = f"write `{left}*(...)`"
     elif str(left) in OPS:
         advice = f"write `{left}({right})`"
@@ -174,14 +176,14 @@ def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
     return error("missing-operator", left.to(right), left=str(left), right=str(right), advice=advice)
 
 
-def _misplaced_advice(token_type: str) -> str:
+def _misplaced_advice(kind: str) -> str:
     return {
         "EQUAL": "`name = ...` defines a name, on a line of its own before the loss",
         "AS": "`as` follows a term: `2*position as goal`",
         "COLON": "a slice stands in brackets: `x[10:50]`",
         "COMMA": "a comma stands between the arguments of an operator; join terms with `+`",
         "LSQB": "brackets follow a value: `velocity[-1]`",
-    }.get(token_type, "take it away")
+    }.get(kind, "take it away")
 
 
 def _statement(text: str, laid_out: str, end: int) -> Span:

@@ -107,7 +107,7 @@ class LossDict(dict[str, Array]):
 
     def _by_label(self, parts: Any) -> Mapping[str, Array]:
         if not isinstance(parts, Sequence):
-            parts = [parts[i].astype(value.dtype) for i, value in enumerate(self.values())]
+            parts = _split(parts, tuple(self.values()))
         return MappingProxyType(dict(zip(self, parts, strict=True)))
 
     def _repr_html_(self) -> str | None:
@@ -140,6 +140,12 @@ class LossDict(dict[str, Array]):
         n = len(labels)
         values = dict(zip(labels, leaves[:n], strict=True))
         return cls.of(values, tuple(leaves[n : 2 * n]), tuple(leaves[2 * n : 3 * n]), leaves[3 * n])
+
+
+@jax.jit
+def _split(parts: Array, like: Sequence[Array]) -> list[Array]:
+    """One scalar per row. Compiled: a slice at a time from Python would take longer than the loss itself."""
+    return [part.astype(value.dtype) for part, value in zip(parts, like, strict=True)]
 
 
 def summary(values: LossDict) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import importlib.util
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from pygments.lexers import get_lexer_by_name
@@ -12,8 +11,8 @@ from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 
 from lossdsl.highlight import LossLexer, rules
 from lossdsl.ops import OPS
-from lossdsl.parse import _Lexer, _parser, terminals
-from lossdsl.syntax import layout
+from lossdsl.parse import language
+from lossdsl.syntax import END, layout
 from tests.tokens import TEXTS, coloured
 
 EDITORS = Path(__file__).parent.parent / "editors"
@@ -29,9 +28,8 @@ def textmate():
 
 def tokens(text):
     """What the parser is given; a newline that ends a definition is no token of the text."""
-    _, parser = _parser()
-    lexer = _Lexer(SimpleNamespace(terminals=parser.terminals, ignore=parser.ignore_tokens))
-    return [token for token in lexer.lex(layout(text)) if text[token.start_pos] != "\n"]
+    found = language().tokens(text, layout(text))
+    return [token for token in found if token.kind != END and text[token.span.start] != "\n"]
 
 
 def colours(text):
@@ -42,13 +40,13 @@ def colours(text):
 def test_tokens_are_those_of_the_parser(text):
     found = [token for token in coloured(text) if token[2] is not Comment.Single]
     expected = tokens(text)
-    assert [(i, j) for i, j, _ in found] == [(token.start_pos, token.end_pos) for token in expected]
+    assert [(i, j) for i, j, _ in found] == [(token.span.start, token.span.end) for token in expected]
     for (_, _, kind), token in zip(found, expected, strict=True):
-        assert kind in COLOURS.get(token.type, kind)
+        assert kind in COLOURS.get(token.kind, kind)
 
 
 def test_texts_have_every_terminal():
-    assert {token.type for text in TEXTS for token in tokens(text)} == set(terminals()) - {"SPACE", "COMMENT"}
+    assert {token.kind for text in TEXTS for token in tokens(text)} == set(language().terminals) - {"SPACE", "COMMENT"}
 
 
 @pytest.mark.parametrize("name", [name for name in OPS if name.isidentifier()])
@@ -94,7 +92,7 @@ def test_editors_have_the_terminals_of_the_grammar(within):
     found = textmate().loss()["repository"]
     patterns = {row["match"] for row in found["within" if within else "outside"]["patterns"] if "match" in row}
     patterns |= {found["parentheses"]["begin"], found["parentheses"]["end"]}
-    assert patterns >= {pattern for name, pattern in terminals().items() if name not in ("SPACE", "AS")}
+    assert patterns >= {pattern for name, pattern in language().terminals.items() if name not in ("SPACE", "AS")}
     assert all(re.compile(rule.pattern) for rule in rules(within=within))
 
 

@@ -153,3 +153,11 @@ def weights(parameters, step):
         "final(velocity)": alpha,  # alpha
     }
 """
+
+
+def test_definitions_may_stand_in_any_order_up_to_a_depth():
+    chain = [f"a{i} = a{i - 1}" for i in range(1, 90)]
+    assert ld.compile("\n".join([*reversed(chain), "a0 = position", "a89"])).labels == ("a89",)
+    chain = [f"a{i} = a{i - 1}" for i in range(1, 3000)]
+    with pytest.raises(ld.LossSyntaxError, match="nested more than 100 levels deep"):
+        ld.compile("\n".join([*reversed(chain), "a0 = position", "a2999"]))
