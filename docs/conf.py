@@ -82,7 +82,8 @@ def rooms() -> str:
 def api() -> str:
     """The reference of the public names, by the file that they come from."""
     by_module: dict[str, list[str]] = {}
-    for name, value in vars(lossdsl).items():
+    for name in dir(lossdsl):
+        value = getattr(lossdsl, name)
         module = getattr(value, "__module__", None) or ""
         if not name.startswith("_") and module.startswith("lossdsl."):
             by_module.setdefault(module, []).append(name)

@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lark import Lark
-from lark.parsers.lalr_analysis import Shift
-
 from lossdsl.errors import Span
 from lossdsl.syntax import END, UNKNOWN, layout, refusal
 
@@ -110,6 +107,9 @@ class Parser:
 
 def parser(reader: Any) -> Parser:
     """The parser of the language, with a reader that has a method for each rule: parts with all tokens to value."""
+    from lark import Lark
+    from lark.parsers.lalr_analysis import Shift
+
     inside = Path(__file__).parent / "grammar" / "loss.lark"
     beside = Path(__file__).parent.parent / "grammar" / "loss.lark"
     grammar = (inside if inside.exists() else beside).read_text(encoding="utf-8")

@@ -19,11 +19,9 @@ from lossdsl.algebra import Parts, Row, Written, assemble, exact_scale, join, ov
 from lossdsl.axes import BATCH
 from lossdsl.bind import Bound, Defined, Object, bind, each_name
 from lossdsl.bridge import feedbax_loss
-from lossdsl.config import config_of
 from lossdsl.data import check_tree
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.expr import Expr, Name, program_text
-from lossdsl.formula import FORMS, bodies, formula
 from lossdsl.gradients import GradientReport, gradient_report
 from lossdsl.normal import Term, check_domains, normal_form, written
 from lossdsl.notebook import html_table
@@ -192,6 +190,9 @@ class AbstractLoss(eqx.Module):
             >>> print(compile("1e-5*position + final(velocity)").latex())
             \mathcal{L} = 10^{-5}\,\ell_{\mathrm{position}} + \left. \ell_{\mathrm{velocity}} \right|_{T}
         """
+        # Mathematics and configs are imported when they are used, a tenth of the time of `import lossdsl`.
+        from lossdsl.formula import FORMS, formula
+
         if form not in FORMS:
             advice = f"write {' or '.join(map(repr, FORMS))}"
             raise error("bad-argument", argument="form", got=described_number(form), advice=advice)
@@ -202,6 +203,8 @@ class AbstractLoss(eqx.Module):
         return rf"$\displaystyle {self.latex()}$"
 
     def _repr_html_(self) -> str:
+        from lossdsl.formula import bodies
+
         loss = self.composite
         formulas = zip(loss.terms, bodies(loss.terms, loss.written.local), strict=True)
         rows = [[term.label, str(expression(term.factor)), rf"$\displaystyle {body}$"] for term, body in formulas]
@@ -522,6 +525,8 @@ class CompositeLoss(AbstractLoss):
             >>> compile("alpha*position", parameters={"alpha": 0.1}).with_parameters(alpha=0.2).to_config()
             {'vocabulary': 'feedbax', 'parameters': {'alpha': 0.2}, 'loss': 'alpha*position'}
         """
+        from lossdsl.config import config_of
+
         return config_of(str(self), each_name([self.expr, *self.written.local]), self.parameters)
 
     def python(self) -> str:

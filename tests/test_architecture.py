@@ -55,8 +55,21 @@ def _modules(path):
 
 
 def test_import_is_light():
-    code = "import sys, lossdsl; print([m for m in ('sympy', 'optax', 'typer', 'rich') if m in sys.modules])"
+    heavy = ("sympy", "optax", "lark", "typer", "rich", "matplotlib", "lossdsl.feedbax", "lossdsl.latex")
+    code = f"import sys, lossdsl; print([m for m in {heavy} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_names_that_are_imported_later():
+    """Those that type checkers see and those that are there when they are asked for are the same."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {alias.name: node.module.split(".")[-1] for node in block.body for alias in node.names}
+    assert {**ld._LATER, "adaptive": "lossdsl"} == seen
+    code = f"import lossdsl as ld; assert not {set(seen)} - {{*dir(ld)}}; [getattr(ld, name) for name in {set(seen)}]"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="has no attribute 'lode'"):
+        _ = ld.lode
 
 
 @pytest.mark.parametrize("room", ORDER)
