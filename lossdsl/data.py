@@ -3,8 +3,9 @@
 import difflib
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,24 @@ def _components(value: Any, at: Any, path: str) -> Any:
     if length == 0 or any(b is not None and not -length <= b <= length - isinstance(at, int) for b in bounds):
         raise error("no-components", name=path, parent=components(path)[0], got=described(value))
     return value[..., at]
+
+
+def direct(quantities: Iterable[Quantity], *, keys: bool) -> Callable[..., tuple[Any, ...]] | None:
+    """What `take` does, as one function, where each step is a key of a dict, or else a field, in a tenth of the time.
+
+    To `take` each array of a small loss is a tenth of its time. What is mixed, or not there, raises as Python does.
+    None for what only `take` can do: PyTrees, components, indices, names that dicts or tuples have themselves.
+    """
+    rows = []
+    for quantity in quantities:
+        root, *parts = quantity.path.split(".")
+        plain = [part.isascii() and part.isidentifier() and not iskeyword(part) for part in parts]
+        taken = any(hasattr(kind, part) for kind in (dict, tuple) for part in parts)
+        if quantity.is_tree or taken or not all(plain):
+            return None
+        rows.append(root + "".join(f"[{part!r}]" if keys else f".{part}" for part in parts))
+    found: Callable[..., tuple[Any, ...]] = eval(f"lambda {', '.join(ROOTS)}: ({''.join(f'{row}, ' for row in rows)})")
+    return found
 
 
 def floats(root: Any, path: str) -> Any:

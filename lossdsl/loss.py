@@ -322,7 +322,7 @@ class CompositeLoss(AbstractLoss):
         # Each look-up of an attribute goes through Python code of Equinox.
         own = self.__dict__
         program, numbers, parameters = own["program"], own["numbers"], own["parameters"]
-        step = _given_step(program, step)
+        step = _given_step(program, step) if program.uses_step else None
         try:
             arrays = program.pick(states, trial_specs, model)
             if program.objects:

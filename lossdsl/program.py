@@ -72,13 +72,22 @@ class Program:
         return {name: found[name] for name in ("quantities", "per_trial", "weights")}
 
     @cached_property
-    def _quantities(self) -> Callable[..., tuple[Any, ...]]:
-        return self.functions["quantities"]
+    def _by_key(self) -> Callable[..., tuple[Any, ...]] | None:
+        return data.direct(self.quantities.values(), keys=True)
+
+    @cached_property
+    def _by_field(self) -> Callable[..., tuple[Any, ...]] | None:
+        return data.direct(self.quantities.values(), keys=False)
 
     def pick(self, states: Any, trial_specs: Any, model: Any) -> tuple[Any, ...]:
         """The arrays that the loss reads; one that is not there is refused, with its term."""
+        if direct := self._by_key if type(states) is dict else self._by_field:
+            try:
+                return direct(states, trial_specs, model)
+            except (AttributeError, IndexError, KeyError, TypeError):
+                pass  # neither keys nor fields throughout, or not there: `take` knows
         try:
-            return self._quantities(states, trial_specs, model)
+            return self.functions["quantities"](states, trial_specs, model)
         except LossError as failure:
             path = failure.fields.get("name")
             name = next((n for n, q in self.quantities.items() if path in (q.path, components(q.path)[0])), "")

@@ -49,21 +49,22 @@ class LossDict(dict[str, Array]):
     """
 
     total: Array
+    _parts: tuple[Any, Any]
 
     def __init__(self, raw: Mapping[str, Any], weights: Mapping[str, Any]):
         values = {label: value * jnp.asarray(weights[label], value.dtype) for label, value in raw.items()}
-        self._set(values, tuple(raw.values()), tuple(weights[label] for label in raw), sum(values.values()))
-
-    def _set(self, values: Any, raw: Any, weights: Any, total: Any) -> Self:
         super().__init__(values)
-        self._parts = raw, weights
-        self.total = total
-        return self
+        self._parts = tuple(raw.values()), tuple(weights[label] for label in raw)
+        self.total = sum(values.values())
 
     @classmethod
     def of(cls, values: Any, raw: Any, weights: Any, total: Any) -> Self:
         """From all its parts: `values` a dict or pairs; `raw` and `weights` sequences, or each one array (faster)."""
-        return cls.__new__(cls)._set(values, raw, weights, total)
+        made = cls.__new__(cls)
+        dict.__init__(made, values)
+        made._parts = raw, weights
+        made.total = total
+        return made
 
     @cached_property
     def raw(self) -> Mapping[str, Array]:
