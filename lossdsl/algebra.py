@@ -83,7 +83,7 @@ def rows(loss: Weighted, scale: Any = 1) -> list[Row]:
     weights = loss.weights if number is None or isinstance(loss.numbers, jax.core.Tracer) else {}
     for term in loss.terms:
         factor = term.factor if number is None else exact.multiply(term.factor, number, term.span)
-        if number is None and not term.is_number:
+        if number is None and term.number is None:
             raise error("traced-scale", label=term.label)
         leaf = weights.get(term.label)
         by = scale if number is None else float(number)
@@ -118,7 +118,7 @@ def assemble(given: Iterable[Row], losses: Iterable[Weighted]) -> Parts:
     traced: dict[str, Any] = {row.term.label: 0.0 for row in found if row.leaf is not None}
     for row in found:
         if row.term.label in traced:
-            traced[row.term.label] += float(row.term.factor) if row.leaf is None else row.leaf
+            traced[row.term.label] += float(row.term.number or 0) if row.leaf is None else row.leaf
     local: dict[str, Name] = {}
     values: dict[str, Any] = {}
     for loss in losses:

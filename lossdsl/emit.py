@@ -202,7 +202,7 @@ class _Writer:
     def weights(self) -> list[str]:
         self.lines = ["def weights(parameters, step):"]
         self.known = {}
-        made = [term for term in self.terms if not term.is_number]
+        made = [term for term in self.terms if term.number is None]
         exprs = {term.label: expression(term.factor) for term in made}
         for name, node in each_name(exprs.values()).items():
             if name not in self.variables:

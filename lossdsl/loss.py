@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -26,8 +27,8 @@ from lossdsl.gradients import GradientReport, gradient_report
 from lossdsl.normal import Term, check_domains, normal_form, written
 from lossdsl.notebook import html_table
 from lossdsl.parse import is_name, parse, read
-from lossdsl.program import Program, bound_terms, build
-from lossdsl.scalars import as_scalar, as_vector, described_number, exact_number, held_number
+from lossdsl.program import Program, build
+from lossdsl.scalars import as_scalar, as_vector, described_number, exact_number, held_number, with_values
 from lossdsl.symbolic import expression
 from lossdsl.values import LossDict
 from lossdsl.vocabulary import FEEDBAX, ROOTS, Parameter, Vocabulary, named_vocabulary
@@ -297,7 +298,9 @@ class CompositeLoss(AbstractLoss):
         self.label = label
         self.written = written
         self.program = build(written.terms)
-        self.numbers = as_vector({t.label: traced.get(t.label, t.factor) for t in written.terms if t.is_number})
+        numbers = [term for term in written.terms if term.number is not None]
+        spans = {term.label: term.span for term in numbers}
+        self.numbers = as_vector({term.label: traced.get(term.label, term.number) for term in numbers}, spans)
         self.parameters = {n: as_scalar(parameters[n], "the parameter", n) for n in self.program.parameters}
         called = {name: meaning.object for name, meaning in self.program.objects.items()}
         self.objects, self.rest = eqx.partition(called, eqx.is_array)
@@ -319,27 +322,7 @@ class CompositeLoss(AbstractLoss):
             LossDataError: For arrays that are missing or do not fit.
             LossValueError: If the loss needs `step` and is not given it.
         """
-        # Each look-up of an attribute goes through Python code of Equinox.
-        own = self.__dict__
-        program, numbers, parameters = own["program"], own["numbers"], own["parameters"]
-        step = _given_step(program, step) if program.uses_step else None
-        try:
-            arrays = program.pick(states, trial_specs, model)
-            if program.objects:
-                given = (states, trial_specs, model)
-                for root, value in zip(ROOTS, given, strict=True):
-                    check_tree(root, value)
-                objects = eqx.combine(self.objects, self.rest)
-                out = program.run_with_objects(numbers, parameters, step, arrays, objects, given)
-            else:
-                out = program.run(numbers, parameters, step, arrays)
-        except LossError as failure:
-            raise failure.with_traceback(None) from None
-        except TypeError:
-            program.check(arrays)
-            raise
-        values, raw, weights, total = out
-        return LossDict.of(zip(program.terms, values, strict=True), raw, numbers if weights is None else weights, total)
+        return _evaluated(self, states, trial_specs, model, step)
 
     @property
     def composite(self) -> "CompositeLoss":
@@ -352,13 +335,7 @@ class CompositeLoss(AbstractLoss):
 
     def per_trial(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
         """The same before the mean over `batch`: each value has the axes (batch,), `raw` is without weights."""
-        program = self.program
-        arrays, given = program.pick(states, trial_specs, model), (states, trial_specs, model)
-        objects = bound_terms(eqx.combine(self.objects, self.rest), given)
-        step = _given_step(program, step)
-        raw = program.per_trial(self.parameters, step, arrays, objects)
-        weights = program.weights(self.numbers, self.parameters, step)
-        return LossDict(raw, dict(zip(raw, weights, strict=True)))
+        return _evaluated(self, states, trial_specs, model, step, trials=True)
 
     def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
         """The total of each trial."""
@@ -427,7 +404,9 @@ class CompositeLoss(AbstractLoss):
         return tuple(
             replace(
                 term,
-                factor=held_number(now[term.label], term.factor) if term.label in now else term.factor,
+                factor=term.factor
+                if term.label not in now or term.number is None
+                else held_number(now[term.label], term.number, term.factor),
                 expr=term.expr.xreplace(objects) if objects else term.expr,
             )
             for term in self.written.terms
@@ -469,9 +448,9 @@ class CompositeLoss(AbstractLoss):
                 raise self._made_of_parameters(label)
         if not new:
             return self
-        places = np.array([self.program.numbers.index(label) for label in new])
         # All at once: a method that adapts weights sets them in each training step.
-        numbers = self.numbers.at[places].set(as_vector(new).astype(self.numbers.dtype))
+        places = [self.program.numbers.index(label) for label in new]
+        numbers = with_values(self.numbers, places, as_vector(new))
         return eqx.tree_at(lambda loss: loss.numbers, self, numbers)
 
     def _made_of_parameters(self, label: str) -> LossError:
@@ -544,17 +523,50 @@ class CompositeLoss(AbstractLoss):
         return f"<losses {mapped} of {str(self)!r}>" if mapped else f"compile({str(self)!r})"
 
 
+# Not methods: Equinox builds a module each time a method of one is looked up, a tenth of a small call.
+
+
+def _evaluated(
+    loss: CompositeLoss, states: Any, trial_specs: Any, model: Any, step: Any, *, trials: bool = False
+) -> LossDict:
+    """What a loss returns, for each trial or averaged."""
+    own = loss.__dict__  # each look-up of an attribute goes through Python code of Equinox
+    program, numbers, parameters = own["program"], own["numbers"], own["parameters"]
+    step = _given_step(program, step) if program.uses_step else None
+    try:
+        arrays = program.pick(states, trial_specs, model)
+        if program.objects:
+            given = (states, trial_specs, model)
+            for root, value in zip(ROOTS, given, strict=True):
+                check_tree(root, value)
+            objects = eqx.combine(loss.objects, loss.rest)
+            out = program.run_with_objects(trials, numbers, parameters, step, arrays, objects, given)
+        else:
+            out = (program.run_trials if trials else program.run)(numbers, parameters, step, arrays)
+    except LossError as failure:
+        raise failure.with_traceback(None) from None
+    except (TypeError, ValueError):
+        program.check(arrays)
+        raise
+    values, raw, weights, total = out
+    return LossDict.of(zip(program.terms, values, strict=True), raw, numbers if weights is None else weights, total)
+
+
 def _given_step(program: Program, step: Any) -> Any:
-    # Not a method: Equinox builds a module each time a method of one is looked up, a tenth of a small call.
+    """The training iteration in the one type that the loss is compiled for, so that no kind of number retraces."""
     if not program.uses_step:
         return None
     if step is None:
         raise error("no-step")
+    dtype = jnp.result_type(float)
     if isinstance(step, int) and abs(step) < 2**31:
-        return step
+        return np.asarray(step, dtype)
     if getattr(step, "shape", ()) != () or isinstance(step, str):
         raise error("bad-step", got=described_number(step))
-    return step if isinstance(step, jax.Array) else as_scalar(step, "the training iteration", "step")
+    if isinstance(step, jax.Array) and jnp.issubdtype(step.dtype, jnp.number) and not jnp.iscomplexobj(step):
+        is_held = step.dtype == dtype and not step.weak_type
+        return step if is_held else jax.lax.convert_element_type(step, dtype)
+    return as_scalar(step, "the training iteration", "step")
 
 
 def _grouped(terms: Any, weights: Any) -> Parts:

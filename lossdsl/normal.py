@@ -1,10 +1,11 @@
 """Tree to weighted terms: sums split, weights collected exactly, bodies rewritten by a table of rules."""
 
 import inspect
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from lossdsl import weights
@@ -13,7 +14,7 @@ from lossdsl.bind import Defined, uneven
 from lossdsl.errors import Span, each, error
 from lossdsl.expr import MAX_DEPTH, Call, Expr, Label, Name, Number, call
 from lossdsl.parse import parse
-from lossdsl.symbolic import expression, to_sympy
+from lossdsl.symbolic import expression, to_sympy, value_of
 from lossdsl.weights import Exact
 
 _ONE = Fraction(1)
@@ -44,10 +45,10 @@ class Term:
         """The weight as an exact SymPy expression."""
         return to_sympy(expression(self.factor))
 
-    @property
-    def is_number(self) -> bool:
-        """Whether the weight is a number, and so can be changed by `with_weights`."""
-        return isinstance(self.factor, Fraction)
+    @cached_property
+    def number(self) -> Fraction | float | None:
+        """The weight where it is a number, a float where it is irrational; `with_weights` can change it then."""
+        return self.factor if isinstance(self.factor, Fraction) else value_of(self.factor)
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,10 @@ class _Part:
     factor: Exact
     body: Expr
     label: str = ""
+    span: Span | None = None
 
     def scaled(self, by: Exact, span: Span | None) -> "_Part":
-        return _Part(weights.multiply(self.factor, by, span), self.body, self.label)
+        return _Part(weights.multiply(self.factor, by, span), self.body, self.label, span)
 
 
 def normal_form(expr: Expr) -> tuple[Term, ...]:
@@ -74,7 +76,7 @@ def normal_form(expr: Expr) -> tuple[Term, ...]:
         LossValueError: For a weight that is not finite.
     """
     parts = each(_term_body, _split(expr))
-    return merge([Term(part.label, part.factor, part.body, part.body.span) for part in parts])
+    return merge([Term(part.label, part.factor, part.body, part.span or part.body.span) for part in parts])
 
 
 def merge(terms: list[Term]) -> tuple[Term, ...]:
@@ -216,7 +218,7 @@ def _term_body(part: _Part) -> _Part:
         if axis not in (TIME, BATCH):
             raise error("axis-left", body.span, axis=axis, body=str(body))
     # The label is text that parses, and to the same term.
-    return _Part(part.factor, even, part.label or str(body if isinstance(body, Name) else even))
+    return _Part(part.factor, even, part.label or str(body if isinstance(body, Name) else even), part.span)
 
 
 def _unlabelled(node: Expr) -> Expr:
@@ -256,7 +258,10 @@ def weight_of(node: Expr) -> Exact:
         case Name():
             return weights.symbol(node)
         case Call():
-            return weights.apply(node, [weight_of(arg) for arg in node.args])
+            weight = weights.apply(node, [weight_of(arg) for arg in node.args])
+            if not isinstance(weight, Fraction) and not math.isfinite(value_of(weight) or 0):
+                raise error("not-finite", node.span, weight=str(node))
+            return weight
     raise AssertionError(f"please report: no weight for {type(node)}")
 
 

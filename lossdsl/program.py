@@ -121,9 +121,18 @@ class Program:
         """
         raw = [jnp.mean(wide(value)) for value in self.per_trial(parameters, step, arrays, objects).values()]
         weights = self.weights(numbers, parameters, step)
-        values = [value * weight.astype(value.dtype) for value, weight in zip(raw, weights, strict=True)]
+        values, total = _weighted(raw, weights)
         made = None if len(self.numbers) == len(weights) else jnp.stack(weights)
-        return values, jnp.stack(raw), made, sum(values[1:], start=values[0])
+        return values, jnp.stack(raw), made, total
+
+    def evaluate_trials(
+        self, numbers: Array, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()
+    ) -> Any:
+        """The same for each trial, before the mean over `batch`."""
+        raw = list(self.per_trial(parameters, step, arrays, objects).values())
+        weights = self.weights(numbers, parameters, step)
+        values, total = _weighted(raw, weights)
+        return values, raw, weights, total
 
     @cached_property
     def run(self) -> Callable[..., Any]:
@@ -131,14 +140,26 @@ class Program:
         return jax.jit(self.evaluate)
 
     @cached_property
+    def run_trials(self) -> Callable[..., Any]:
+        """`evaluate_trials`, compiled."""
+        return jax.jit(self.evaluate_trials)
+
+    @cached_property
     def run_with_objects(self) -> Callable[..., Any]:
-        """`evaluate`, compiled, with Python terms: they see the whole PyTrees, which may hold anything."""
+        """One of both, compiled, with Python terms: they see the whole PyTrees, which may hold anything."""
 
         @eqx.filter_jit
-        def run(numbers: Any, parameters: Any, step: Any, arrays: Any, objects: Any, given: Any) -> Any:
-            return self.evaluate(numbers, parameters, step, arrays, bound_terms(objects, given))
+        def run(trials: bool, numbers: Any, parameters: Any, step: Any, arrays: Any, objects: Any, given: Any) -> Any:
+            evaluate = self.evaluate_trials if trials else self.evaluate
+            return evaluate(numbers, parameters, step, arrays, bound_terms(objects, given))
 
         return run
+
+
+def _weighted(raw: Sequence[Array], weights: Sequence[Array]) -> tuple[list[Array], Array]:
+    """The values times their weights, and the sum of that."""
+    values = [value * weight.astype(value.dtype) for value, weight in zip(raw, weights, strict=True)]
+    return values, sum(values[1:], start=values[0])
 
 
 def bound_terms(objects: Mapping[str, Any], given: tuple[Any, ...]) -> dict[str, Callable[[], Any]]:
@@ -167,13 +188,13 @@ _PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()
 def build(terms: tuple[Term, ...]) -> Program:
     """The program of a normal form."""
     source, names = emit(terms)
-    scales = each_name([expression(term.factor) for term in terms if not term.is_number])
+    scales = each_name([expression(term.factor) for term in terms if term.number is None])
     meanings: dict[str, Any] = {name: node.meaning for name, node in {**scales, **names}.items()}
     parameters = [name for name, meaning in meanings.items() if isinstance(meaning, Parameter)]
     return _interned(
         source,
         terms={term.label: term.expr for term in terms},
-        numbers=tuple(term.label for term in terms if term.is_number),
+        numbers=tuple(term.label for term in terms if term.number is not None),
         quantities={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Quantity)},
         parameters=tuple(name for name in parameters if name != STEP),
         objects={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Object)},

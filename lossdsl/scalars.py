@@ -2,8 +2,9 @@
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -11,18 +12,30 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lossdsl.errors import described, error
+from lossdsl.errors import Span, described, error
 
 
-def as_vector(values: Mapping[str, Any]) -> Array:
-    """Weights as one array; those of a text all at once."""
-    if all(isinstance(value, Fraction) for value in values.values()):
+def as_vector(values: Mapping[str, Any], spans: Mapping[str, Span | None] = MappingProxyType({})) -> Array:
+    """Weights by label as one array; those of a text, which has their spans, all at once."""
+    if all(isinstance(value, Fraction | float) for value in values.values()):
         wanted = np.array([float(value) for value in values.values()])
         with np.errstate(over="ignore"):
             held = wanted.astype(jnp.result_type(float))
         if np.all(np.isfinite(held)) and np.all((held != 0) == (wanted != 0)):
-            return jnp.asarray(held)
-    return jnp.stack([as_scalar(value, "the weight of", label) for label, value in values.items()])
+            return _known(held)
+    if any(isinstance(value, jax.core.Tracer) for value in values.values()):
+        return jnp.stack([as_scalar(value, "the weight of", label) for label, value in values.items()])
+    scalars = [_held(value, "the weight of", label, spans.get(label)) for label, value in values.items()]
+    return _known(np.array(scalars, jnp.result_type(float)))
+
+
+def with_values(vector: Array, places: Sequence[int], values: Array) -> Array:
+    """The vector with some values changed; what is known is not given to XLA, which would compile it."""
+    if isinstance(vector, jax.core.Tracer) or isinstance(values, jax.core.Tracer):
+        return vector.at[..., np.array(places)].set(values.astype(vector.dtype))
+    changed = np.array(vector)
+    changed[..., places] = values
+    return _known(changed, vector.sharding if vector.committed else None)
 
 
 def as_scalar(value: Any, what: str, name: str) -> Array:
@@ -31,19 +44,30 @@ def as_scalar(value: Any, what: str, name: str) -> Array:
     Raises:
         LossValueError: If it is not a finite real number that the type can hold.
     """
-    dtype = jnp.result_type(float)
     if isinstance(value, jax.core.Tracer):
         if value.shape or not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
             raise error("bad-weight", what=what, name=name, got=f"an array of {value.dtype} of shape {value.shape}")
-        return jnp.asarray(value, dtype)
+        return jnp.asarray(value, jnp.result_type(float))
+    return _known(_held(value, what, name))
+
+
+def _known(array: np.ndarray, device: Any = None) -> Array:
+    """The array in JAX, known in `jit` too; `jnp.asarray` would compile a copy for each length."""
+    with jax.ensure_compile_time_eval():
+        return jax.device_put(array, device)
+
+
+def _held(value: Any, what: str, name: str, span: Span | None = None) -> np.ndarray:
+    dtype = jnp.result_type(float)
     number = exact_number(value)
     if number is None:
-        raise error("bad-weight", what=what, name=name, got=described_number(value))
+        raise error("bad-weight", span, what=what, name=name, got=described_number(value))
     with np.errstate(over="ignore"):
         held = np.asarray(float(number), dtype)
     if not np.isfinite(held) or (number and not held):
-        raise error("bad-weight", what=what, name=name, got=f"{float(number)}, which {held.dtype} cannot hold")
-    return jnp.asarray(held)
+        got = f"{float(number)}, which {held.dtype} cannot hold"
+        raise error("bad-weight", span, what=what, name=name, got=got)
+    return held
 
 
 def exact_number(value: Any) -> Fraction | None:
@@ -71,6 +95,6 @@ def described_number(value: Any) -> str:
     return f"`{value}`" if isinstance(value, str | numbers.Number) else described(value)
 
 
-def held_number(held: np.generic, written: Fraction) -> Fraction:
-    """The exact number that a weight stands for: the written one while the array holds its rounding."""
-    return written if held == np.asarray(float(written), held.dtype) else exact_number(held) or Fraction(0)
+def held_number(held: np.generic, number: Fraction | float, written: Any) -> Any:
+    """The exact weight: the written one while the array holds the rounding of its number."""
+    return written if held == np.asarray(float(number), held.dtype) else exact_number(held) or Fraction(0)

@@ -5,6 +5,10 @@ from fractions import Fraction
 from functools import reduce
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from lossdsl import weights
 from lossdsl.errors import described, did_you_mean, error
 from lossdsl.expr import Call, Expr, Label, Let, Name, Number, axis_text, call, decimal
@@ -144,6 +148,25 @@ def expression(value: Exact) -> Expr:
             return call("/", Number(value=Fraction(1)), below)
         return call("**", expression(base), expression(exponent))
     return _applied(value)
+
+
+def value_of(weight: Exact) -> float | None:
+    """The number that a weight is in the default float type, infinite or NaN if it has none; None with a parameter."""
+    if isinstance(weight, Fraction):
+        return float(weight)
+    if weight.free_symbols:
+        return None
+    with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
+        return float(_value(expression(weight)))
+
+
+def _value(node: Expr) -> Any:
+    if isinstance(node, Number):
+        return np.asarray(float(node.value), jnp.result_type(float))
+    assert isinstance(node, Call)
+    given = list(zip(node.op.parameters(len(node.args)), map(_value, node.args), strict=True))
+    named = {name: value for (name, _), value in given if name in node.op.named}
+    return node.op.lower(*(value for (name, _), value in given if name not in named), **named)
 
 
 def _fraction(value: Fraction) -> Expr:

@@ -209,3 +209,71 @@ def test_exact_numbers_come_back_from_arrays():
     assert str(loss) == "0.1*position"
     assert str(loss.with_weights(position=1e-7)) == "1e-7*position"
     assert str(jax.tree.map(lambda leaf: leaf * 2, loss)) == "0.2*position"
+
+
+STEPS = [
+    7,
+    7.0,
+    np.int64(7),
+    np.float32(7),
+    jnp.int32(7),
+    jnp.uint8(7),
+    jnp.float32(7),
+    jnp.asarray(7),
+    jnp.asarray(7.0),
+]
+
+
+@pytest.mark.parametrize("weak", [False, True])
+def test_one_trace_for_all_kinds_of_step(reach, loss, traces, weak):
+    steps = [*STEPS, jax.jit(lambda: 1.0 * 7)()] if weak else STEPS
+    totals = [loss(reach.states, reach.trial_specs, step=step).total for step in steps]
+    assert len(traces) == 1
+    assert {float(total) for total in totals} == {float(totals[0])}
+
+
+def test_weights_change_without_xla(reach, loss, caplog):
+    """Nothing at all is compiled for them, at the first change neither."""
+    loss(reach.states, reach.trial_specs, step=0)
+    with jax.log_compiles(), caplog.at_level("WARNING"):
+        changed = loss.with_weights(position=3).with_parameters(alpha=2)
+        changed = changed.with_weights(dict.fromkeys(loss.weights, 4))
+        changed(reach.states, reach.trial_specs, step=1)
+    assert caplog.records == []
+
+
+def test_a_loss_made_within_jit_knows_its_weights(reach):
+    @jax.jit
+    def total(states):
+        loss = ld.compile("0.5*position").with_weights(position=0.25)
+        assert str(loss) == "0.25*position"
+        return loss(states, reach.trial_specs).total
+
+    assert float(total(reach.states)) == pytest.approx(48.540516 / 4, rel=1e-6)
+
+
+def test_weights_that_are_irrational_numbers(reach):
+    loss = ld.compile("2**0.5*position + alpha*sqrt(2)*velocity + cos(1)*nn_output", parameters={"alpha": 1.0})
+    values = loss(reach.states, reach.trial_specs)
+    expected = [2**0.5, 2**0.5, np.cos(1)]
+    np.testing.assert_allclose(list(values.weights.values()), expected, rtol=1e-6)
+    assert list(loss.weights) == ["position", "nn_output"]
+    assert str(loss) == "2**0.5*position + alpha*sqrt(2)*velocity + cos(1)*nn_output"
+    assert str(2 * loss.with_weights(position=3)) == "6*position + 2*alpha*sqrt(2)*velocity + 2*cos(1)*nn_output"
+    traced = jax.jit(lambda scale: (scale * loss.without("velocity"))(reach.states, reach.trial_specs))(2.0).weights
+    np.testing.assert_allclose(list(traced.values()), [2 * 2**0.5, 2 * np.cos(1)], rtol=1e-6)
+
+
+def test_per_trial_is_compiled_once(reach, monkeypatch):
+    seen = []
+    trials = Program.evaluate_trials
+    monkeypatch.setattr(Program, "evaluate_trials", lambda *args: seen.append(1) or trials(*args))
+    loss = ld.compile("0.5*position + step*sqnorm(effector.vel + 0.125)")
+    for step in (1, 2.0):
+        values = loss.with_weights(position=step).per_trial(reach.states, reach.trial_specs, step=step)
+    assert len(seen) == 1
+    assert list(values.raw) == list(values.weights) == list(loss.labels)
+    np.testing.assert_allclose(values["position"], 2 * values.raw["position"])
+    np.testing.assert_allclose(values.total, sum(values.values()), rtol=1e-6)
+    mean = loss.with_weights(position=2)(reach.states, reach.trial_specs, step=2)
+    np.testing.assert_allclose(jnp.mean(values.total), mean.total, rtol=1e-6)
