@@ -212,15 +212,20 @@ class _Binder:
         if node.name in self.open:
             chain = [*self.open[self.open.index(node.name) :], node.name]
             raise error("circular", node.span, name=node.name, chain=" -> ".join(chain))
-        if len(self.open) >= MAX_DEPTH:
+        # Here, and not where it would be in the definition: what is nested too deeply stands in this text.
+        if self.level + value.depth > MAX_DEPTH:
             raise error("too-deep", node.span, limit=MAX_DEPTH)
         for part in value.walk():
             if isinstance(part, Label):
                 raise error("label-inside", part.span, operator=node.name, name=part.name)
+            if isinstance(part, Let):
+                raise error("let-inside", part.names[0].span, name=str(part.names[0]))
         self.open.append(node.name)
+        self.level += 1
         try:
             expr = self.expr(value)
         finally:
+            self.level -= 1
             self.open.pop()
         size = sum(_size(part) for part in expr.walk())
         return Defined(expr, local, latex, doc, expr.content, expr.axes, expr.constant, size, uneven(expr))

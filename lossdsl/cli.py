@@ -30,13 +30,12 @@ from lossdsl.table import aligned
 from lossdsl.values import shortest, summary, table
 from lossdsl.vocabulary import FEEDBAX, STEP, Quantity
 
-# A loss such as `-position` is not an option.
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if sys.stdout.isatty() and sys.stderr.isatty() else None,
 )
-_LOSS = {"ignore_unknown_options": True}
 _OUTPUT_HELP = "Write a file: .tex, a document, or .svg, .png or .pdf, a picture drawn by Matplotlib."
 _DATA_HELP = "An .npz file with keys such as states.net.hidden."
 _LossText = Annotated[
@@ -47,7 +46,10 @@ _SET_HELP = "The value of a parameter; may be repeated. A name that nothing else
 _Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=NUMBER", help=_SET_HELP)]
 _WEIGHT_HELP = "A new weight of a term; may be repeated."
 _Weight = Annotated[list[str] | None, typer.Option("--weight", metavar="LABEL=NUMBER", help=_WEIGHT_HELP)]
-_LOOKS_LIKE_FILE = re.compile(r"[^\s()*+]+\.(loss|txt|yaml|yml|toml|json)", re.IGNORECASE)
+_LOOKS_LIKE_FILE = re.compile(
+    r"[^\s()*+]+\.(loss|txt|yaml|yml|toml|json)|(/|~|\.\.?(/|\Z)).*", re.IGNORECASE | re.DOTALL
+)
+_GIVE_LOSS = "give the path of a file, or the text of a loss"
 _STDIN = "-"
 # What a command ends with that tells by its exit status whether something differs.
 _DIFFERENT, _TROUBLE = 1, 2
@@ -55,8 +57,8 @@ _DIFFERENT, _TROUBLE = 1, 2
 
 def main() -> None:
     """Run the command line; what is wrong with a loss goes to stderr, with exit status 1."""
-    # A loss such as `-position` is not the options `-p` and `-o sition`.
-    arguments = [f" {argument}" if re.match("-[^-].", argument) else argument for argument in sys.argv[1:]]
+    # A loss such as `-position` is not the options `-p` and `-o sition`, a single `-` is the input.
+    arguments = [f" {argument}" if re.match("-(?!-|o?$)", argument) else argument for argument in sys.argv[1:]]
     with _exits(1):
         app(arguments, color=_colour())
 
@@ -98,7 +100,7 @@ def options(
     """The loss of a JAX controller as one line of text."""
 
 
-@app.command("eval", context_settings=_LOSS)
+@app.command("eval")
 def evaluate(
     loss: _LossText,
     file: Annotated[Path, typer.Option("--data", metavar="FILE", help=_DATA_HELP)],
@@ -121,7 +123,7 @@ def evaluate(
         print(f"the total is {total}", file=sys.stderr)
 
 
-@app.command(context_settings=_LOSS)
+@app.command()
 def check(loss: _LossText, given: _Set = None) -> None:
     """Parse a loss, look its names up, check its axes, and print its terms."""
     compiled = _compiled(loss, _numbers("--set", "alpha", given))
@@ -129,13 +131,13 @@ def check(loss: _LossText, given: _Set = None) -> None:
     _print_table(["term", "weight", "expression"], rows)
 
 
-@app.command(context_settings=_LOSS)
+@app.command()
 def python(loss: _LossText, given: _Set = None) -> None:
     """Print the Python/JAX source that runs."""
     print(_compiled(loss, _numbers("--set", "alpha", given)).python(), end="")
 
 
-@app.command("diff", context_settings=_LOSS)
+@app.command("diff")
 def compare(
     old: Annotated[str, typer.Argument(metavar="A", help="A loss, or a file that holds one.")],
     new: Annotated[str, typer.Argument(metavar="B", help="Another.")],
@@ -189,7 +191,7 @@ def format_files(
     raise typer.Exit(status)
 
 
-@app.command(context_settings=_LOSS)
+@app.command()
 def latex(
     loss: _LossText,
     given: _Set = None,
@@ -243,10 +245,10 @@ def schema(
 
 def _compiled(loss: str, parameters: dict[str, str], *, all_used: bool = True) -> CompositeLoss:
     """A text, or a file of a text or a config; what a text does not define and nothing knows may be a parameter."""
-    path = Path(loss)
-    if _LOOKS_LIKE_FILE.fullmatch(loss) and not path.is_file():
-        raise error("no-file", path=loss)
-    is_file = len(loss) < 1000 and "\n" not in loss and "\0" not in loss and path.is_file()
+    loss = loss.removeprefix(" ")  # of `main`
+    path, is_file = Path(loss), _is_file(loss)
+    if _LOOKS_LIKE_FILE.fullmatch(loss) and not is_file:
+        raise error("no-file", path=loss, advice=_GIVE_LOSS)
     if is_file and path.suffix.lower() in KINDS:
         loaded = load(path)
         return loaded.with_parameters({n: v for n, v in parameters.items() if all_used or n in loaded.parameters})
@@ -274,11 +276,18 @@ def _numbers(option: str, example: str, given: list[str] | None) -> dict[str, st
     return found
 
 
+def _is_file(text: str) -> bool:
+    try:
+        return "\0" not in text and Path(text).is_file()
+    except OSError:  # it is longer than the name of a file can be
+        return False
+
+
 def _text(path: Path) -> str:
     if not path.is_file():
-        raise error("no-file", path=str(path))
+        raise error("no-file", path=str(path), advice=_GIVE_LOSS)
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise error("not-a-text", path=str(path)) from None
 

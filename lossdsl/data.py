@@ -99,7 +99,7 @@ def _missing(root: Any, path: str) -> LossError:
         except (AttributeError, KeyError, IndexError):
             parent = ".".join(parts[:i])
             break
-    there = dict.fromkeys(found for found, _ in paths(root, parts[0]))
+    there = dict.fromkeys(found for found, leaf in paths(root, parts[0]) if leaf is not None)
     same_end = [found for found in there if found.rsplit(".", 1)[-1] == parts[-1]]
     near = difflib.get_close_matches(path, there, n=3, cutoff=0.6) or same_end[:3]
     advice = f"the nearest there are: {listed(near)}" if near else f"there are: {listed(there)}"
@@ -181,7 +181,7 @@ def _measured(name: str, quantity: Quantity, array: Any) -> Axes | None:
     fields: dict[str, Any] = {"name": name, "path": quantity.path, "axes": declared}
     if quantity.is_tree and array is not None:
         return None
-    if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+    if not hasattr(array, "shape") or not hasattr(array, "dtype") or isinstance(array, np.ma.MaskedArray):
         raise error("no-array", got=described(array), **fields)
     if (
         array.dtype != bool
@@ -194,7 +194,7 @@ def _measured(name: str, quantity: Quantity, array: Any) -> Axes | None:
         rank = len(quantity.dimensions)
         advice = f"`{quantity.path}` must have {rank} dimensions"
         if len(shape) == rank - 1:
-            advice += "; of a single trial make a batch of one: `jax.tree.map(lambda x: x[None], states)`"
+            advice += "; a single trial is a batch of one: `jax.tree.map(lambda x: x[None], states)`"
         elif len(shape) == rank + 1:
             advice += "; over an ensemble of models map the loss: `jax.vmap(loss, ...)`"
         raise error("rank", shape=shape, advice=advice, **fields)
@@ -273,14 +273,14 @@ def load_npz(path: str | Path) -> Trajectories:
         LossDataError: If the file cannot be read, or a key does not begin with a root.
     """
     if not Path(path).is_file():
-        raise error("no-file", path=str(path))
+        raise error("no-file", path=str(path), advice="give the path of an .npz file")
     if not zipfile.is_zipfile(path):
         raise error("bad-file", path=str(path), reason="it is not an .npz file")
     try:
         # Opened here: NumPy leaves a file that is cut off open.
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as failure:
+    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as failure:
         raise error("bad-file", path=str(path), reason=str(failure).split("\n")[0]) from None
     tree: dict[str, Any] = {}
     for key, array in arrays.items():

@@ -3,6 +3,7 @@
 import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Self, TypeVar
 
 T = TypeVar("T")
@@ -113,7 +114,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "missing-operator": (LossSyntaxError, "there is no operator between `{left}` and `{right}`", "{advice}"),
     "missing-operand": (LossSyntaxError, "a value is missing before `{found}`", "{advice}"),
     "ends-early": (LossSyntaxError, "the text ends where a value should follow", "add what comes after `{last}`, or take it away"),
-    "no-loss": (LossSyntaxError, "there are definitions, but no loss after them", "write the loss on the last line, without `name =`"),
+    "no-loss": (LossSyntaxError, "there are definitions, but no loss after them", "{advice}"),
     "never-closed": (LossSyntaxError, "`{bracket}` is never closed", "add the `{partner}`"),
     "never-opened": (LossSyntaxError, "`{bracket}` closes nothing", "take it away, or add the `{partner}` before it"),
     "wrong-bracket": (LossSyntaxError, "`{bracket}` closes `{opened}`", "write `{partner}` here"),
@@ -124,6 +125,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "unknown-window": (LossSyntaxError, "there is no time window `{found}`", "write `@final`, `@initial`, an index `@-1` or a slice `@10:50`"),
     "bad-label": (LossSyntaxError, "{found} is not a name that a term can have", "a name is made of letters, digits and `_`, with dots between: `final_velocity`"),
     "label-inside": (LossSyntaxError, "`as` names a whole term, it cannot stand inside `{operator}`", "put it after the term: `{operator} as {name}`"),
+    "let-inside": (LossSyntaxError, "a term of the vocabulary has no definitions of its own, here `{name}`", "make it a row of `terms` itself"),
     "number-range": (LossSyntaxError, "`{found}` is out of the range of a float64", "write a number between 1e-307 and 1e308, or 0"),
     # names
     "unknown-name": (LossNameError, "there is no name `{name}`", "{advice}"),
@@ -145,7 +147,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "weight-count": (LossNameError, "there are {weights} weights for {terms} terms", "give them by label, in a mapping"),
     "unknown-parameter": (LossNameError, "the loss has no parameter `{name}`", "{advice}"),
     "weight-not-number": (LossNameError, "the weight of `{label}` has the quantity `{found}` in it", "move it into `expr`; a weight is made of numbers, parameters and `step`"),
-    "weight-of-parameters": (LossNameError, "the weight of `{label}` is `{weight}`", "change it with `with_parameters({parameters})`"),
+    "weight-of-parameters": (LossNameError, "the weight of `{label}` is `{weight}`", "{advice}"),
     "bad-path": (LossNameError, "the path `{path}` of `{name}` {reason}", "write for example `states.mechanics.effector.pos`"),
     "bad-axes": (LossNameError, "`{axes}` are not the axes of a quantity: {reason}", "write their names with spaces between, as `batch time xy`, or `pytree`"),
     "reserved-name": (LossNameError, "the vocabulary cannot give `{name}` a meaning: {reason}", "choose another name"),
@@ -186,7 +188,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "feedbax-step": (LossValueError, "the loss needs the training iteration `step`, which Feedbax does not give to a loss", "make `step` a parameter, and change it with `with_parameters`"),
     "no-target": (LossValueError, "the term `{label}` has no target", "give `spec=TargetSpec(value)`, or `trial_specs.targets[\"{path}\"]`"),
     # data
-    "no-root": (LossDataError, "`{name}` is not there: `{root}` is None", "give `{root}`, as in `loss(states, trial_specs, model=model)`"),
+    "no-root": (LossDataError, "`{name}` is not there: `{root}` is None", "give `{root}`, as in `loss(states, trial_specs, model=model)`; in an .npz file, keys that begin with `{root}.`"),
     "missing-path": (LossDataError, "`{name}` is not there: `{parent}` has no `{part}`", "{advice}"),
     "no-array": (LossDataError, "`{name}` is {got}, not an array of real numbers", "`{path}` must hold an array with the axes {axes}"),
     "not-a-tree": (LossDataError, "`{root}` holds {got}, which JAX cannot look into", "a term in Python sees `{root}` whole: give dicts, named tuples or Equinox modules"),
@@ -196,7 +198,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "not-square": (LossDataError, "`{name}` has the shape {shape}, but two axes `{axis}`", "`{path}` must hold a square matrix"),
     "no-trials": (LossDataError, "`{name}` has no trials: its shape is {shape}", "give at least one; a loss is a mean over `batch`"),
     "axis-length": (LossDataError, "`{axis}` has two lengths: `{first}` is {first_shape}, `{second}` is {second_shape}", "give the two axes two names in the vocabulary, or one length; only `time` may differ"),
-    "no-file": (LossDataError, "there is no file `{path}`", "give the path of a file, or the text of a loss"),
+    "no-file": (LossDataError, "there is no file `{path}`", "{advice}"),
     "not-a-text": (LossDataError, "`{path}` is not a text", "the first argument is the loss, the data are given as `--data FILE.npz`"),
     "cannot-write": (LossDataError, "`{path}` cannot be written: {reason}", "give the name of a file in a folder that is there"),
     "cannot-draw": (LossValueError, "`{formula}` cannot be drawn by Matplotlib", "write a `.tex` file instead, for LaTeX itself"),
@@ -280,8 +282,13 @@ def clip(text: str, width: int = 200) -> str:
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     """A hint that offers the nearest known names, or else the given one."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.65) if len(name) <= 100 else []
+    near = _near(name, tuple(known)) if len(name) <= 100 else []
     return f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else otherwise
+
+
+@lru_cache(maxsize=1000)  # one slip may stand in many terms
+def _near(name: str, known: tuple[str, ...]) -> list[str]:
+    return difflib.get_close_matches(name, known, n=3, cutoff=0.65)
 
 
 def described(value: object) -> str:
@@ -291,7 +298,9 @@ def described(value: object) -> str:
     if isinstance(value, type):
         return f"the class {value.__name__}"
     if shape := getattr(value, "shape", ()):
-        return f"an array of shape {tuple(shape)}"
+        return f"{'a masked' if hasattr(value, 'mask') else 'an'} array of shape {tuple(shape)}"
+    if hasattr(value, "dtype"):
+        return f"an array of {value.dtype}"
     name = type(value).__name__
     return f"a{'n' if name[0] in 'aeiouAEIOU' else ''} {name}"
 

@@ -18,6 +18,7 @@ from lossdsl.ops import OPS, Default, Op
 from lossdsl.scalars import exact_number
 
 MAX_DEPTH = 100
+_LONGEST_DECIMAL = 25
 
 # How tightly a node binds in a text, loosest first: one level per rule of the grammar.
 SUM, LABEL, PRODUCT, UNARY, POWER, ATOM = range(6)
@@ -361,8 +362,16 @@ def as_expr(value: Any, name: str) -> Expr:
         raise error(
             "bad-value", what=f"`{name}`", got=described(value), advice="give an expression, or a finite number"
         )
-    size = Number(value=abs(number))
-    return call("neg", size) if number < 0 else size
+    return of_number(number)
+
+
+def of_number(value: Fraction) -> Expr:
+    """An exact number as an expression: a decimal, or a quotient where there is none or it is long."""
+    exact = decimal(abs(value))
+    if exact is not None and len(exact) <= _LONGEST_DECIMAL:
+        size = Number(value=abs(value))
+        return call("neg", size) if value < 0 else size
+    return call("/", of_number(Fraction(value.numerator)), Number(value=Fraction(value.denominator)))
 
 
 def _is(node: Expr, part: Any) -> bool:

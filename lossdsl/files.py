@@ -69,7 +69,7 @@ def read_file(path: str | os.PathLike[str]) -> Document:
     except UnicodeDecodeError:
         raise error("not-a-text", path=str(path)) from None
     except OSError:
-        raise error("no-file", path=str(path)) from None
+        raise error("no-file", path=str(path), advice="give the path of a file") from None
     try:
         data, line_of = {"YAML": _read_yaml, "TOML": _read_toml, "JSON": _read_json}[kind](text)
     except LossError as failure:

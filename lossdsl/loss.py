@@ -456,8 +456,11 @@ class CompositeLoss(AbstractLoss):
     def _made_of_parameters(self, label: str) -> LossError:
         term = next(term for term in self.written.terms if term.label == label)
         weight = expression(term.factor)
-        names = [name for name in each_name([weight]) if name in self.parameters] or ["..."]
-        return error("weight-of-parameters", label=label, weight=str(weight), parameters="=..., ".join(names) + "=...")
+        names = [name for name in each_name([weight]) if name in self.parameters]
+        advice = f"change it with `with_parameters({'=..., '.join(names)}=...)`"
+        if not names:
+            advice = f"it follows `step`; for a factor that changes write `alpha*{label}` with a parameter `alpha`"
+        return error("weight-of-parameters", label=label, weight=str(weight), advice=advice)
 
     def with_parameters(self, parameters: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """The loss with some parameters changed; nothing is traced or compiled again.

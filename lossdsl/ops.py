@@ -259,12 +259,16 @@ def sqnorm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
     """The squared Euclidean norm.
 
     `sum_i x_i**2` over all axes that are neither `batch` nor `time`, or the one given; of a PyTree, over
-    all its arrays of floats.
+    all its arrays of floats, of complex numbers that of their absolute values.
     """
     if axis is not None:
         return jnp.sum(jnp.square(wide(x)), axis=axis)
-    squares = [jnp.sum(jnp.square(wide(leaf))) for leaf in jax.tree.leaves(x)]
+    squares = [jnp.sum(_abs_squared(wide(leaf))) for leaf in jax.tree.leaves(x)]
     return sum(squares[1:], start=squares[0]) if squares else jnp.zeros(())
+
+
+def _abs_squared(x: Array) -> Array:
+    return jnp.square(x.real) + jnp.square(x.imag) if jnp.iscomplexobj(x) else jnp.square(x)
 
 
 @op(axes=features(one=True), latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)")

@@ -249,7 +249,8 @@ class _Reader:
         name, given = parts[0].text, [part for part in parts[2:-1] if not isinstance(part, Token)]
         if name not in OPS:
             named = [n for n in OPS if n.isidentifier()]
-            advice = did_you_mean(name, named, "the command `lossdsl ops` lists the operators")
+            product = f"the command `lossdsl ops` lists the operators; to multiply write `{name}*(...)`"
+            advice = did_you_mean(name, named, product)
             raise error("unknown-operator", parts[0].span, name=name, advice=advice)
         op, span = OPS[name], _between(parts[0], parts[-1])
         positional = [part for part in given if not isinstance(part, _Option)]

@@ -11,7 +11,7 @@ import numpy as np
 
 from lossdsl import weights
 from lossdsl.errors import described, did_you_mean, error
-from lossdsl.expr import Call, Expr, Label, Let, Name, Number, axis_text, call, decimal
+from lossdsl.expr import Call, Expr, Label, Let, Name, Number, axis_text, call, of_number
 from lossdsl.ops import OPS
 from lossdsl.parse import is_name
 from lossdsl.vocabulary import Parameter
@@ -129,11 +129,11 @@ def expression(value: Exact) -> Expr:
         LossValueError: For what the language cannot say.
     """
     if isinstance(value, Fraction):
-        return _fraction(value)
+        return of_number(value)
     import sympy
 
     if value.is_Rational:
-        return _fraction(Fraction(int(value.p), int(value.q)))
+        return of_number(Fraction(int(value.p), int(value.q)))
     if isinstance(value, sympy.Symbol) and is_name(value.name):
         return Name(name=value.name, meaning=Parameter(value.name))
     if isinstance(value, sympy.Add):
@@ -169,17 +169,6 @@ def _value(node: Expr) -> Any:
     return node.op.lower(*(value for (name, _), value in given if name not in named), **named)
 
 
-def _fraction(value: Fraction) -> Expr:
-    exact = decimal(abs(value))
-    if exact is not None and len(exact) <= 25:
-        return _signed(value)
-    return call("/", _signed(Fraction(value.numerator)), Number(value=Fraction(value.denominator)))
-
-
-def _signed(value: Fraction) -> Expr:
-    return call("neg", Number(value=-value)) if value < 0 else Number(value=value)
-
-
 def _addend(value: Any) -> Expr:
     coefficient, rest = value.as_coeff_Mul()
     if coefficient < 0:
@@ -195,7 +184,7 @@ def _product(value: Any) -> Expr:
     divides = [part.is_Pow and part.exp.is_Rational and part.exp < 0 for part in parts]
     factors = [expression(part) for part, below in zip(parts, divides, strict=True) if not below and part != 1]
     number = Fraction(int(coefficient.p), int(coefficient.q))
-    as_number = _fraction(number)
+    as_number = of_number(number)
     if isinstance(as_number, Number):
         bottom: list[Expr] = []
     else:

@@ -20,6 +20,8 @@ _TOKEN = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[\w.]
 _PYTHON = frozenset(["and", "or", "not", "if", "else", "lambda", "for", "in", "is"])
 _ONLY_TIME = "only `time` is indexed, as in `x[-1]` or `x[10:50]`; reduce another axis, as in `sum(x, axis=xy)`"
 _NO_COMPARISON = "a comparison is an operator: `greater(x, y)` is 1 where x > y, else 0; `relu(x - y)` has a gradient"
+# To Python a letter, so they may end a name.
+POWERS = {"\N{SUPERSCRIPT TWO}": "**2", "\N{SUPERSCRIPT THREE}": "**3"}
 # What to write for characters that look like ones of the language.
 _LOOKALIKES = {
     "\N{MINUS SIGN}": "-",
@@ -30,8 +32,7 @@ _LOOKALIKES = {
     "\N{ASTERISK OPERATOR}": "*",
     "\N{DIVISION SIGN}": "/",
     "\N{DIVISION SLASH}": "/",
-    "\N{SUPERSCRIPT TWO}": "**2",
-    "\N{SUPERSCRIPT THREE}": "**3",
+    **POWERS,
 }
 
 
@@ -101,7 +102,7 @@ def _bad_character(text: str, at: int) -> LossError:
         "'": "names stand without quotes",
         '"': "names stand without quotes",
         "%": "the language has + - * / ** and operators such as `final(...)`",
-        "&": "for a YAML anchor: put the text in quotes",
+        "&": "for a YAML anchor: put the text in quotes" if at == 0 else "for masks of 0 and 1 write `a*b`",
         "|": "write `abs(x)` or `norm(x)`",
         "<": _NO_COMPARISON,
         ">": _NO_COMPARISON,
@@ -120,10 +121,16 @@ def refusal(text: str, laid_out: str, token: Any) -> LossError:
     before = laid_out[last.start : last.end]
     after_operand = re.search(r"[\w.)\]]$", before) is not None and before != "as"
     if token.kind == END:
-        return error("no-loss" if after_operand else "ends-early", Span(text, last.end, last.end + 1), last=before)
+        advice = "write the loss on the last line, without `name =`"
+        if re.search(r"^\s*[-+]", laid_out, re.MULTILINE):
+            advice = "a line that begins with a sign goes on from the one before: end that with `;`"
+        here = Span(text, last.end, last.end + 1)
+        return error("no-loss" if after_operand else "ends-early", here, last=before, advice=advice)
     span = token.span
     if before == ";" and token.kind in ("NAME", "NUMBER", "LPAR", "MINUS"):
         return error("statement-before-loss", _statement(text, laid_out, last.start))
+    if before == "@":
+        return error("misplaced", span, found=token.text, advice="what follows `@` stands without a space: `x@-1`")
     if before in (":", "[") and token.kind == "NAME":
         return error("not-whole", span, found=token.text)
     if after_operand and token.kind in ("NAME", "NUMBER", "LPAR"):
@@ -152,6 +159,8 @@ def _token_before(text: str, laid_out: str, at: int) -> Span:
 def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
     text = left.text
     if left.end == right.start and str(left)[0].isdigit():
+        if text[right.start] in _LOOKALIKES:
+            return _bad_character(text, right.start)
         if str(right) in "eE" and right.end < len(text) and text[right.end] in _LOOKALIKES:
             return _bad_character(text, right.end)
         if text[left.start - 1 : left.start] == "@" and str(right).startswith("."):
@@ -161,12 +170,16 @@ def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
         advice = f"`{word}` is not a word of the language: a loss is arithmetic of names, numbers and operators"
     elif left.end == right.start and str(left)[0].isdigit() and str(right).replace("_", "").isdigit():
         advice = f"write `{left}{str(right).replace('_', '')}`"
+    elif left.end == right.start and str(left)[0].isdigit() and str(right) in "eE":
+        advice = f"write the exponent: `{left}{right}-5`"
+    elif left.end == right.start and str(right).startswith("."):
+        advice = "a number has one point"
     elif str(left) == "0" and re.fullmatch(r"[xXbBoO][0-9a-fA-F]+", str(right)):
         advice = "numbers are decimal"
     elif str(right) in OPS and str(left).replace(".", "").isidentifier():
         advice = f"write `{left}@{right}` or `{right}({left})`"
     elif token.kind == "LPAR":
-        advice = f"write `{left}*(...)`"
+        advice = "write `*` between them" if str(left) in ")]" else f"write `{left}*(...)`"
     elif str(left) in OPS:
         advice = f"write `{left}({right})`"
     elif str(left)[0].isdigit():

@@ -15,6 +15,7 @@ from lossdsl.axes import BATCH, TIME, Axes, dual
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.ops import OPS
 from lossdsl.scalars import described_number, exact_number
+from lossdsl.syntax import POWERS
 
 ROOTS = ("states", "trial_specs", "model")
 STEP = "step"
@@ -225,6 +226,10 @@ class Vocabulary:
         """A hint for a name that is not there."""
         if name in OPS:
             return f"`{name}` is an operator: write `{OPS[name].example}`"
+        if name in ("inf", "nan", "infinity"):
+            return "a loss is made of finite numbers"
+        if raised := next((c for c in name if c in POWERS), ""):
+            return f"write `{POWERS[raised]}` for `{raised}`"
         strange = next((c for c in name if not c.isascii()), None)
         known = [*self.names, *local]
         plain = did_you_mean(name, [*known, *(n for n in OPS if n.isidentifier())], "")

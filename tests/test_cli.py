@@ -244,3 +244,36 @@ def test_a_loss_may_be_a_config(tmp_path):
 def test_schema_is_the_shipped_one(kind):
     assert run("schema", kind) == (Path(ld.__file__).parent / "schemas" / f"{kind}.json").read_text()
     assert run("schema", "losses", status=1).startswith("`kind` cannot be `losses`\n")
+
+
+def test_a_long_text_is_not_taken_for_a_file():
+    text = " + ".join(f"{i}e-3*final(velocity)" for i in range(1, 16))
+    assert "0.12" in run("check", text)
+    assert "there is no name" in run("check", f"{text} + {'x' * 2000}", status=1)
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "./nofile", "../a b", "~/reach", ".", "..", "examples/nofile.loss"])
+def test_what_looks_like_a_path_is_one(path):
+    assert run("check", path, status=1).startswith(f"there is no file `{path}`\n")
+
+
+def test_a_mark_of_byte_order_is_no_part_of_a_loss(tmp_path):
+    (tmp_path / "marked.loss").write_text("position", encoding="utf-8-sig")
+    assert "position" in run("check", str(tmp_path / "marked.loss"))
+
+
+@pytest.mark.parametrize("command", ["eval", "check", "python", "latex", "diff"])
+def test_a_slip_in_an_option_is_told(command):
+    done = finished(command, "position", "--jsn")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "No such option: --jsn" in done.stderr
+
+
+def test_help_is_plain_where_it_is_no_terminal():
+    assert run("eval", "--help").isascii()
+
+
+@pytest.mark.parametrize("text", ["-position", "-p", "- position"])
+def test_a_loss_that_begins_with_a_sign(text):
+    done = finished("check", text)
+    assert "-1" in done.stdout if "pos" in text else f"    {text}\n     ^\n" in done.stderr

@@ -74,3 +74,28 @@ def test_the_short_way_is_taken():
 @pytest.mark.parametrize("quantity", [("model", "pytree"), ("states.x[..., 1]", "batch time"), ("states.0.x", "batch")])
 def test_no_short_way(quantity):
     assert direct([ld.Quantity(*quantity)], keys=True) is None
+
+
+def test_a_masked_array_is_refused():
+    loss = ld.compile("x", ld.Vocabulary({"x": ("states.x", "batch time")}))
+    with pytest.raises(ld.LossDataError, match="`x` is a masked array of shape"):
+        loss({"x": np.ma.array(VALUES)}, None)
+
+
+def test_a_branch_that_is_none_is_not_offered():
+    with pytest.raises(ld.LossDataError) as caught:
+        ld.compile("nn_output")({"net": None, "mechanics": {"output": VALUES}}, None)
+    assert caught.value.hint == "the nearest there are: `states.mechanics.output`"
+
+
+@pytest.mark.parametrize(("at", "byte"), [(8, 99), (6, 1)])
+def test_an_archive_that_cannot_be_unpacked(tmp_path, at, byte):
+    """By its compression method, or because it is encrypted, in both headers of its entry."""
+    path = tmp_path / "x.npz"
+    np.savez(path, **{"states.x": VALUES})
+    held = bytearray(path.read_bytes())
+    for header, shift in ((b"PK\3\4", 0), (b"PK\1\2", 2)):
+        held[held.index(header) + at + shift] = byte
+    path.write_bytes(held)
+    with pytest.raises(ld.LossDataError, match="cannot be read"):
+        ld.load_npz(path)

@@ -195,7 +195,7 @@ DATA = [
         "net.hidden",
         np.zeros((7, 100)),
         "`net.hidden` has the shape (7, 100), its axes are (batch, time, hidden), in the term `nn_hidden`\n"
-        "`states.net.hidden` must have 3 dimensions; of a single trial make a batch of one: "
+        "`states.net.hidden` must have 3 dimensions; a single trial is a batch of one: "
         "`jax.tree.map(lambda x: x[None], states)`",
     ),
     (
@@ -263,7 +263,7 @@ DATA = [
         None,
         None,
         "`model` is not there: `model` is None, in the term `sqnorm(model)`\n"
-        "give `model`, as in `loss(states, trial_specs, model=model)`",
+        "give `model`, as in `loss(states, trial_specs, model=model)`; in an .npz file, keys that begin with `model.`",
     ),
     (
         "step*position",
@@ -318,7 +318,8 @@ def test_missing_trial_specs(reach):
         ld.compile(LOSS)(reach.states, None)
     assert str(caught.value) == (
         "`trial_specs.target.pos` is not there: `trial_specs` is None, in the term `position`\n"
-        "give `trial_specs`, as in `loss(states, trial_specs, model=model)`"
+        "give `trial_specs`, as in `loss(states, trial_specs, model=model)`; "
+        "in an .npz file, keys that begin with `trial_specs.`"
     )
 
 
@@ -354,7 +355,7 @@ def test_no_jax_frames_in_the_traceback(reach):
         ([1, 2], "a list"),
         (np.ones(3), "an array of shape (3,)"),
         (1j, "`1j`"),
-        (jnp.complex64(1j), "an ArrayImpl"),
+        (jnp.complex64(1j), "an array of complex64"),
         (1e-50, "1e-50, which float32 cannot hold"),
         (1e40, "1e+40, which float32 cannot hold"),
     ],
@@ -568,7 +569,7 @@ ROBOT = ld.Vocabulary(
             "sqnorm(base.vel_xy)",
             (4, 3),
             "`base.vel_xy` has the shape (4, 2), its axes are (batch, time, xy), in the term `sqnorm(base.vel_xy)`\n"
-            "`states.base.vel[..., :2]` must have 3 dimensions; of a single trial make a batch of one: "
+            "`states.base.vel[..., :2]` must have 3 dimensions; a single trial is a batch of one: "
             "`jax.tree.map(lambda x: x[None], states)`",
         ),
         (
@@ -635,3 +636,29 @@ def test_every_code_has_a_cause_and_a_cure():
     for code, *_, sentences in documented():
         assert len(sentences) == 2, code
         assert all(re.fullmatch(r"[A-Z`].+\.", sentence) for sentence in sentences), code
+
+
+def test_a_text_that_is_too_deep_only_with_its_definitions_points_at_the_name():
+    text = "minimum(" * 99 + "position" + ", 1)" * 99
+    with pytest.raises(ld.LossSyntaxError) as caught:
+        ld.compile(text)
+    assert (caught.value.code, str(caught.value.span), caught.value.span.text) == ("too-deep", "position", text)
+    assert len(caught.value.errors) == 1
+
+
+def test_definitions_in_a_term_of_the_vocabulary():
+    with pytest.raises(ld.LossSyntaxError) as caught:
+        ld.compile("2*a", ld.Vocabulary(terms={"a": "q = 1; 2*q"}))
+    assert str(caught.value) == (
+        "a term of the vocabulary has no definitions of its own, here `q`, in the term `a`\n"
+        "    q = 1; 2*q\n    ^\nmake it a row of `terms` itself"
+    )
+
+
+def test_weights_of_step_are_told_apart_from_those_of_parameters():
+    with pytest.raises(ld.LossNameError) as caught:
+        ld.compile("step*position").with_weights(position=2)
+    assert str(caught.value) == (
+        "the weight of `position` is `step`\n"
+        "it follows `step`; for a factor that changes write `alpha*position` with a parameter `alpha`"
+    )

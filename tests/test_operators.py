@@ -627,3 +627,10 @@ def test_masks_and_counts_are_numbers(kind, largest):
         except (AssertionError, TypeError, ld.LossError) as failure:
             wrong.append((text, str(failure).strip()))
     assert not wrong
+
+
+def test_sqnorm_of_a_tree_with_complex_numbers():
+    tree = {"z": jnp.array([1 + 2j, -3j]), "w": jnp.array([2.0]), "n": jnp.arange(3)}
+    values = ld.compile("sqnorm(model)")(None, None, model=tree)
+    assert values.total.dtype == jnp.float32
+    assert float(values.total) == 1 + 4 + 9 + 4

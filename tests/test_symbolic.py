@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -203,3 +204,9 @@ class TestTrees:
         for _ in range(2):
             done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
             assert done.stdout.strip() == self.TREE.key.hex()
+
+
+@pytest.mark.parametrize("value", [Fraction(1, 3), Fraction(-1, 3), Fraction(-2), Fraction(1, 8), Fraction(-7, 10**30)])
+def test_exact_numbers_that_are_put_in_stand_in_the_text(value):
+    tree = ld.parse("x**a + x/a - a*x + final(x*a)[1:]").subs({"a": value})
+    assert ld.parse(str(tree)) == tree
