@@ -76,12 +76,12 @@ class Expr:
     @lazy
     def key(self) -> bytes:
         """A hash of the tree, the same in every process."""
-        return _hash(self.head, *(arg.key for arg in self.args))
+        return _hash(self.head, [arg.key for arg in self.args])
 
     @lazy
     def content(self) -> bytes:
         """A hash of what a bound expression computes: definitions unfolded, whatever things are called."""
-        return _hash(self.head, *(arg.content for arg in self.args))
+        return _hash(self.head, [arg.content for arg in self.args])
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Expr) and self.key == other.key)
@@ -336,8 +336,8 @@ def _depth(args: tuple[Expr, ...], span: Span | None) -> int:
     return depth
 
 
-def _hash(head: tuple[Any, ...], *parts: bytes) -> bytes:
-    return blake2b(b"".join((repr(head).encode(), *parts)), digest_size=16).digest()
+def _hash(head: tuple[Any, ...], parts: Sequence[bytes]) -> bytes:
+    return blake2b(b"".join([repr(head).encode(), *parts]), digest_size=16).digest()
 
 
 def call(name: str, *args: Expr, static: Any = None, span: Span | None = None) -> Call:

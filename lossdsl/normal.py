@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from lossdsl import weights
 from lossdsl.axes import BATCH, TIME
@@ -51,8 +51,7 @@ class Term:
         return self.factor if isinstance(self.factor, Fraction) else value_of(self.factor)
 
 
-@dataclass(frozen=True)
-class _Part:
+class _Part(NamedTuple):
     """A weighted part of a sum, on its way to become a term."""
 
     factor: Exact
@@ -140,7 +139,7 @@ def _split(node: Expr) -> list[_Part]:
     if node.constant:
         return [_Part(_ONE, node)]
     if isinstance(node, Label):
-        return [replace(_whole(node.args[0]), label=node.name)]
+        return [_whole(node.args[0])._replace(label=node.name)]
     if not isinstance(node, Call):
         return [_Part(_ONE, node)]
     match node.op.name:
