@@ -87,10 +87,11 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
+    if name in _LATER.values():
+        return import_module(f"lossdsl.{name}")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    room = import_module(f"lossdsl.{_LATER[name]}")
-    value = globals()[name] = room if name == _LATER[name] else getattr(room, name)
+    value = globals()[name] = getattr(import_module(f"lossdsl.{_LATER[name]}"), name)
     return value
 
 

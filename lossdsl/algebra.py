@@ -119,6 +119,10 @@ def assemble(given: Iterable[Row], losses: Iterable[Weighted]) -> Parts:
     for row in found:
         if row.term.label in traced:
             traced[row.term.label] += float(row.term.number or 0) if row.leaf is None else row.leaf
+    for term in terms:
+        # A weight in which parameters are left is not known as an array.
+        if term.label in traced and term.number is None:
+            raise error("traced-scale", label=term.label)
     local: dict[str, Name] = {}
     values: dict[str, Any] = {}
     for loss in losses:
@@ -185,4 +189,4 @@ def scales(labels: list[str], weights: Any, *, by_label: bool) -> list[Any]:
 
 def _same(first: Any, second: Any) -> bool:
     tracers = isinstance(first, jax.core.Tracer) or isinstance(second, jax.core.Tracer)
-    return not tracers and bool(first == second)
+    return not tracers and bool(np.asarray(first) == np.asarray(second))

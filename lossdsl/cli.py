@@ -34,6 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # What Rich draws around help has its place on a terminal alone.
     rich_markup_mode="rich" if sys.stdout.isatty() and sys.stderr.isatty() else None,
 )
 _OUTPUT_HELP = "Write a file: .tex, a document, or .svg, .png or .pdf, a picture drawn by Matplotlib."
@@ -58,7 +59,7 @@ _DIFFERENT, _TROUBLE = 1, 2
 def main() -> None:
     """Run the command line; what is wrong with a loss goes to stderr, with exit status 1."""
     # A loss such as `-position` is not the options `-p` and `-o sition`, a single `-` is the input.
-    arguments = [f" {argument}" if re.match("-(?!-|o?$)", argument) else argument for argument in sys.argv[1:]]
+    arguments = [f" {argument}" if re.match("-(?!-|[ho]?$)", argument) else argument for argument in sys.argv[1:]]
     with _exits(1):
         app(arguments, color=_colour())
 

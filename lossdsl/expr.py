@@ -103,7 +103,7 @@ class Expr:
     @property
     def func(self) -> Callable[..., Self]:
         """Builds a node of this kind from children: `e == e.func(*e.args)`."""
-        return lambda *args: replace(self, args=args) if args else self
+        return lambda *args: replace(self, args=args)
 
     def over(self, args: Sequence["Expr"]) -> Self:
         """The same with other children; itself if they are its own."""
@@ -199,9 +199,9 @@ class Number(Expr):
     value: Fraction = Fraction(0)
 
     # The hot kinds of node fill their dict themselves, in a third of the time that a frozen dataclass takes.
-    def __init__(self, *, value: Fraction, span: Span | None = None):
+    def __init__(self, args: tuple[()] = (), *, value: Fraction, span: Span | None = None):
         own = self.__dict__
-        own["value"], own["span"] = value, span
+        own["args"], own["value"], own["span"] = args, value, span
 
     @property
     def head(self) -> tuple[Any, ...]:
@@ -215,9 +215,9 @@ class Name(Expr):
     name: str = ""
     meaning: Meaning | None = None
 
-    def __init__(self, *, name: str, meaning: Meaning | None = None, span: Span | None = None):
+    def __init__(self, args: tuple[()] = (), *, name: str, meaning: Meaning | None = None, span: Span | None = None):
         own = self.__dict__
-        own["name"], own["meaning"], own["span"] = name, meaning, span
+        own["args"], own["name"], own["meaning"], own["span"] = args, name, meaning, span
 
     @property
     def head(self) -> tuple[Any, ...]:

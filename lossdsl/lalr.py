@@ -25,7 +25,7 @@ class Token(NamedTuple):
 class _Rule(NamedTuple):
     """A rule that is complete: how many parts it has, its name, what is made of the parts.
 
-    One that is `idle` leaves its only part as it is, as `factor: atom` does.
+    One that is `idle` leaves its only part as it is, as `factor: atom` does; the parser passes over it.
     """
 
     size: int
@@ -128,12 +128,12 @@ def parser(reader: Any) -> Parser:
             if name in rules:
                 goto[state][str(name)] = to
             elif action is Shift:
-                steps[state][name] = to
+                steps[state][name] = to  # that of the end has no kind of token: there the text is whole
             else:
                 idle = to.options.expand1 and not to.alias and len(to.expansion) == 1
                 rule = _Rule(len(to.expansion), str(to.origin.name), build[to], idle)
                 steps[state][END if name == "$END" else name] = rule
     # It matches everywhere, and gives nothing back of what it skips: one pass, whatever the text.
     pattern = re.compile(rf"(?:{gap})*+(?:{tokens}|(?P<{END}>\Z)|(?P<{UNKNOWN}>[\s\S]))")
-    words = {pattern: name for name, pattern in terminals.items() if pattern.isidentifier()}
+    words = {written: name for name, written in terminals.items() if written.isidentifier()}
     return Parser(terminals, pattern, words, steps, goto, table.start_states["program"], table.end_states["program"])

@@ -526,16 +526,16 @@ class CompositeLoss(AbstractLoss):
         return f"<losses {mapped} of {str(self)!r}>" if mapped else f"compile({str(self)!r})"
 
 
-# Not methods: Equinox builds a module each time a method of one is looked up, a tenth of a small call.
-
-
 def _evaluated(
     loss: CompositeLoss, states: Any, trial_specs: Any, model: Any, step: Any, *, trials: bool = False
 ) -> LossDict:
-    """What a loss returns, for each trial or averaged."""
+    """What a loss returns, for each trial or averaged.
+
+    Not a method: Equinox builds a module each time a method of one is looked up, a tenth of a small call.
+    """
     own = loss.__dict__  # each look-up of an attribute goes through Python code of Equinox
     program, numbers, parameters = own["program"], own["numbers"], own["parameters"]
-    step = _given_step(program, step) if program.uses_step else None
+    step, arrays = _given_step(program, step), None
     try:
         arrays = program.pick(states, trial_specs, model)
         if program.objects:
@@ -549,7 +549,8 @@ def _evaluated(
     except LossError as failure:
         raise failure.with_traceback(None) from None
     except (TypeError, ValueError):
-        program.check(arrays)
+        if arrays is not None:
+            program.check(arrays)
         raise
     values, raw, weights, total = out
     return LossDict.of(zip(program.terms, values, strict=True), raw, numbers if weights is None else weights, total)

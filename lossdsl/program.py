@@ -72,20 +72,14 @@ class Program:
         return {name: found[name] for name in ("quantities", "per_trial", "weights")}
 
     @cached_property
-    def _by_key(self) -> Callable[..., tuple[Any, ...]] | None:
-        return data.direct(self.quantities.values(), keys=True)
-
-    @cached_property
-    def _by_field(self) -> Callable[..., tuple[Any, ...]] | None:
-        return data.direct(self.quantities.values(), keys=False)
+    def _from_dicts(self) -> Callable[..., tuple[Any, ...] | None]:
+        return data.from_dicts(self.quantities.values())
 
     def pick(self, states: Any, trial_specs: Any, model: Any) -> tuple[Any, ...]:
         """The arrays that the loss reads; one that is not there is refused, with its term."""
-        if direct := self._by_key if type(states) is dict else self._by_field:
-            try:
-                return direct(states, trial_specs, model)
-            except (AttributeError, IndexError, KeyError, TypeError):
-                pass  # neither keys nor fields throughout, or not there: `take` knows
+        found = self._from_dicts(states, trial_specs, model)
+        if found is not None:
+            return found
         try:
             return self.functions["quantities"](states, trial_specs, model)
         except LossError as failure:
@@ -114,25 +108,31 @@ class Program:
         given = dict(zip(self.numbers, numbers, strict=True))
         return [jnp.asarray(made[label]) if label in made else given[label] for label in self.terms]
 
-    def evaluate(self, numbers: Array, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> Any:
-        """Weighted values, and each in one array the values without weights and the weights, and the total.
+    def evaluate(
+        self,
+        numbers: Array,
+        parameters: Any,
+        step: Any,
+        arrays: Sequence[Any],
+        objects: Any = (),
+        *,
+        trials: bool = False,
+    ) -> Any:
+        """Weighted values, values without weights, weights and total, averaged over `batch` or for each trial.
 
+        Averaged, those without weights are in one array, as are the weights: each array handed back takes time.
         Weights that all are numbers stay with the caller, who has them: one array less to hand back.
         """
-        raw = [jnp.mean(wide(value)) for value in self.per_trial(parameters, step, arrays, objects).values()]
+        raw = list(self.per_trial(parameters, step, arrays, objects).values())
+        if not trials:
+            raw = [jnp.mean(wide(value)) for value in raw]
         weights = self.weights(numbers, parameters, step)
-        values, total = _weighted(raw, weights)
+        values = [value * weight.astype(value.dtype) for value, weight in zip(raw, weights, strict=True)]
+        total = sum(values[1:], start=values[0])
+        if trials:
+            return values, raw, weights, total
         made = None if len(self.numbers) == len(weights) else jnp.stack(weights)
         return values, jnp.stack(raw), made, total
-
-    def evaluate_trials(
-        self, numbers: Array, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()
-    ) -> Any:
-        """The same for each trial, before the mean over `batch`."""
-        raw = list(self.per_trial(parameters, step, arrays, objects).values())
-        weights = self.weights(numbers, parameters, step)
-        values, total = _weighted(raw, weights)
-        return values, raw, weights, total
 
     @cached_property
     def run(self) -> Callable[..., Any]:
@@ -141,25 +141,18 @@ class Program:
 
     @cached_property
     def run_trials(self) -> Callable[..., Any]:
-        """`evaluate_trials`, compiled."""
-        return jax.jit(self.evaluate_trials)
+        """`evaluate` for each trial, compiled."""
+        return jax.jit(partial(self.evaluate, trials=True))
 
     @cached_property
     def run_with_objects(self) -> Callable[..., Any]:
-        """One of both, compiled, with Python terms: they see the whole PyTrees, which may hold anything."""
+        """Either, compiled, with Python terms: they see the whole PyTrees, which may hold anything."""
 
         @eqx.filter_jit
         def run(trials: bool, numbers: Any, parameters: Any, step: Any, arrays: Any, objects: Any, given: Any) -> Any:
-            evaluate = self.evaluate_trials if trials else self.evaluate
-            return evaluate(numbers, parameters, step, arrays, bound_terms(objects, given))
+            return self.evaluate(numbers, parameters, step, arrays, bound_terms(objects, given), trials=trials)
 
         return run
-
-
-def _weighted(raw: Sequence[Array], weights: Sequence[Array]) -> tuple[list[Array], Array]:
-    """The values times their weights, and the sum of that."""
-    values = [value * weight.astype(value.dtype) for value, weight in zip(raw, weights, strict=True)]
-    return values, sum(values[1:], start=values[0])
 
 
 def bound_terms(objects: Mapping[str, Any], given: tuple[Any, ...]) -> dict[str, Callable[[], Any]]:

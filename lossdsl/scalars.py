@@ -4,7 +4,6 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -15,18 +14,19 @@ from jax import Array
 from lossdsl.errors import Span, described, error
 
 
-def as_vector(values: Mapping[str, Any], spans: Mapping[str, Span | None] = MappingProxyType({})) -> Array:
-    """Weights by label as one array; those of a text, which has their spans, all at once."""
+def as_vector(values: Mapping[str, Any], spans: Mapping[str, Span | None] | None = None) -> Array:
+    """Weights by label as one array: all at once where they are all well, else one by one, each with its place."""
+    if any(isinstance(value, jax.core.Tracer) for value in values.values()):
+        return jnp.stack([as_scalar(value, "the weight of", label) for label, value in values.items()])
+    dtype = jnp.result_type(float)
     if all(isinstance(value, Fraction | float) for value in values.values()):
         wanted = np.array([float(value) for value in values.values()])
         with np.errstate(over="ignore"):
-            held = wanted.astype(jnp.result_type(float))
+            held = wanted.astype(dtype)
         if np.all(np.isfinite(held)) and np.all((held != 0) == (wanted != 0)):
             return _known(held)
-    if any(isinstance(value, jax.core.Tracer) for value in values.values()):
-        return jnp.stack([as_scalar(value, "the weight of", label) for label, value in values.items()])
-    scalars = [_held(value, "the weight of", label, spans.get(label)) for label, value in values.items()]
-    return _known(np.array(scalars, jnp.result_type(float)))
+    places = spans or {}
+    return _known(np.array([_held(v, "the weight of", label, places.get(label)) for label, v in values.items()], dtype))
 
 
 def with_values(vector: Array, places: Sequence[int], values: Array) -> Array:
@@ -35,7 +35,7 @@ def with_values(vector: Array, places: Sequence[int], values: Array) -> Array:
         return vector.at[..., np.array(places)].set(values.astype(vector.dtype))
     changed = np.array(vector)
     changed[..., places] = values
-    return _known(changed, vector.sharding if vector.committed else None)
+    return _known(changed, vector.sharding if isinstance(vector, jax.Array) and vector.committed else None)
 
 
 def as_scalar(value: Any, what: str, name: str) -> Array:

@@ -6,7 +6,6 @@ from functools import reduce
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from lossdsl import weights
@@ -151,18 +150,18 @@ def expression(value: Exact) -> Expr:
 
 
 def value_of(weight: Exact) -> float | None:
-    """The number that a weight is in the default float type, infinite or NaN if it has none; None with a parameter."""
+    """The float64 that a weight is, infinite or NaN where it has no value; None for one made of parameters."""
     if isinstance(weight, Fraction):
         return float(weight)
     if weight.free_symbols:
         return None
-    with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True), np.errstate(all="ignore"):
         return float(_value(expression(weight)))
 
 
 def _value(node: Expr) -> Any:
     if isinstance(node, Number):
-        return np.asarray(float(node.value), jnp.result_type(float))
+        return np.float64(node.value)
     assert isinstance(node, Call)
     given = list(zip(node.op.parameters(len(node.args)), map(_value, node.args), strict=True))
     named = {name: value for (name, _), value in given if name in node.op.named}

@@ -66,6 +66,7 @@ def test_names_that_are_imported_later():
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
     seen = {alias.name: node.module.split(".")[-1] for node in block.body for alias in node.names}
     assert seen == {**ld._LATER, "adaptive": "lossdsl"}
+    assert ld.feedbax.EffectorPositionLoss is ld.EffectorPositionLoss
     code = f"import lossdsl as ld; assert not {set(seen)} - {{*dir(ld)}}; [getattr(ld, name) for name in {set(seen)}]"
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="has no attribute 'lode'"):

@@ -266,7 +266,7 @@ def test_a_mark_of_byte_order_is_no_part_of_a_loss(tmp_path):
 def test_a_slip_in_an_option_is_told(command):
     done = finished(command, "position", "--jsn")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "No such option: --jsn" in done.stderr
+    assert "--jsn" in done.stderr
 
 
 def test_help_is_plain_where_it_is_no_terminal():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.data import direct, take
+from lossdsl.data import from_dicts, take
 
 VALUES = np.arange(6.0, dtype=np.float32).reshape(2, 3)
 
@@ -47,33 +47,72 @@ def test_kinds_of_container(kind):
         assert loss(KINDS[other], None).total == pytest.approx(11 * VALUES.sum() / 2)
 
 
-@pytest.mark.parametrize("part", ["values", "items", "count", "lambda", "0", "ﬁnal"])
-def test_parts_that_only_take_can_follow(part):
-    path = f"states.{part}.torque"
-    assert direct([ld.Quantity(path, "batch time")], keys=False) is None
-    tree = {"torque": VALUES}
-    for states in (
-        {part: tree},
-        {part: fields(tree)},
-        *([[tree]] if part == "0" else [SimpleNamespace(**{part: tree})]),
-    ):
-        loss = ld.compile("x", ld.Vocabulary({"x": (path, "batch time")}))
-        assert loss(states, None).total == pytest.approx(VALUES.sum() / 2)
+@pytest.mark.parametrize("part", ["values", "items", "count", "lambda", "ﬁnal"])
+def test_names_that_containers_have_themselves(part):
+    path, tree = f"states.{part}.torque", {"torque": VALUES}
+    loss = ld.compile("x", ld.Vocabulary({"x": (path, "batch time")}))
+    for states in ({part: tree}, {part: fields(tree)}, UserDict({part: tree}), SimpleNamespace(**{part: tree})):
         assert take(states, path) is VALUES
+        assert loss(states, None).total == pytest.approx(VALUES.sum() / 2)
 
 
-def test_the_short_way_is_taken():
-    quantities = [ld.Quantity("states.arm.torque", "batch time"), ld.Quantity("trial_specs.goal", "batch")]
+class Both(dict):
+    """A dict with an attribute of the name of a key."""
+
+    arm = SimpleNamespace(torque=-VALUES)
+
+
+class Indexed:
+    """An object whose attribute and key of one name differ; it is no mapping."""
+
+    torque = VALUES
+
+    def __getitem__(self, key):
+        return -VALUES
+
+
+@pytest.mark.parametrize("states", [Both(arm={"torque": VALUES}), {"arm": Indexed()}, {"arm": Both(torque=VALUES)}])
+def test_the_short_way_is_that_of_take(states):
+    loss = ld.compile("x", ld.Vocabulary({"x": ("states.arm.torque", "batch time")}))
+    assert take(states, "states.arm.torque") is VALUES
+    assert loss.program.pick(states, None, None) == (VALUES,)
+
+
+QUANTITIES = [
+    ld.Quantity("states.arm.torque", "batch time"),
+    ld.Quantity("trial_specs.goal", "batch"),
+    ld.Quantity("states.arm.angle", "batch time"),
+]
+
+
+def test_the_short_way_is_for_dicts():
     goal = jnp.ones(2)
-    assert direct(quantities, keys=True)(TREE, {"goal": goal}, None) == (VALUES, goal)
-    assert direct(quantities, keys=False)(fields(TREE), SimpleNamespace(goal=goal), None) == (VALUES, goal)
-    with pytest.raises(TypeError):
-        direct(quantities, keys=True)(fields(TREE), {"goal": goal}, None)
+    find = from_dicts(QUANTITIES)
+    assert find(TREE, {"goal": goal}, None) == (VALUES, goal, TREE["arm"]["angle"])
+    for states, trial_specs in (
+        (fields(TREE), {"goal": goal}),
+        (TREE, {}),
+        (TREE, None),
+        ({"arm": fields(TREE["arm"])}, {"goal": 1}),
+    ):
+        assert find(states, trial_specs, None) is None
+    assert from_dicts([])(None, None, None) == ()
 
 
-@pytest.mark.parametrize("quantity", [("model", "pytree"), ("states.x[..., 1]", "batch time"), ("states.0.x", "batch")])
+@pytest.mark.parametrize("quantity", [("model", "pytree"), ("states.x[..., 1]", "batch time"), ("states.x", "pytree")])
 def test_no_short_way(quantity):
-    assert direct([ld.Quantity(*quantity)], keys=True) is None
+    assert from_dicts([ld.Quantity(*quantity)])({"x": VALUES}, None, {}) is None
+
+
+def test_an_error_of_the_states_themselves_is_theirs():
+    class Broken:
+        @property
+        def arm(self):
+            raise ValueError("broken")
+
+    loss = ld.compile("x", ld.Vocabulary({"x": ("states.arm.torque", "batch time")}))
+    with pytest.raises(ValueError, match="broken"):
+        loss(Broken(), None)
 
 
 def test_a_masked_array_is_refused():

@@ -266,14 +266,48 @@ def test_weights_that_are_irrational_numbers(reach):
 
 def test_per_trial_is_compiled_once(reach, monkeypatch):
     seen = []
-    trials = Program.evaluate_trials
-    monkeypatch.setattr(Program, "evaluate_trials", lambda *args: seen.append(1) or trials(*args))
+    evaluate = Program.evaluate
+    monkeypatch.setattr(Program, "evaluate", lambda *args, **how: seen.append(how) or evaluate(*args, **how))
     loss = ld.compile("0.5*position + step*sqnorm(effector.vel + 0.125)")
     for step in (1, 2.0):
         values = loss.with_weights(position=step).per_trial(reach.states, reach.trial_specs, step=step)
-    assert len(seen) == 1
+    assert seen == [{"trials": True}]
     assert list(values.raw) == list(values.weights) == list(loss.labels)
     np.testing.assert_allclose(values["position"], 2 * values.raw["position"])
     np.testing.assert_allclose(values.total, sum(values.values()), rtol=1e-6)
     mean = loss.with_weights(position=2)(reach.states, reach.trial_specs, step=2)
     np.testing.assert_allclose(jnp.mean(values.total), mean.total, rtol=1e-6)
+
+
+def test_weights_that_one_float_type_cannot_hold_are_refused_in_it():
+    for text, weight in (
+        ("exp(100)*position", "2.6881171418161356e+43"),
+        ("exp(-200)*position", "1.3838965267367376e-87"),
+    ):
+        with pytest.raises(ld.LossValueError) as caught:
+            ld.compile(text)
+        assert str(caught.value) == (
+            f"the weight of `position` is {weight}, which float32 cannot hold\n"
+            f"    {text}\n    {'^' * len(text)}\ngive a finite real number"
+        )
+        with jax.enable_x64(True):
+            assert float(ld.compile(text).weights["position"]) == float(weight)
+
+
+def test_irrational_weights_are_those_of_float64_in_float64():
+    with jax.enable_x64(True):
+        assert float(ld.compile("sqrt(2)*position").weights["position"]) == 2**0.5
+
+
+def test_a_traced_weight_and_one_of_parameters_do_not_add(reach):
+    one, other = ld.compile("position"), ld.compile("alpha*position", parameters={"alpha": 10.0})
+    with pytest.raises(ld.LossValueError) as caught:
+        jax.jit(lambda scale: (scale * one + other)(reach.states, reach.trial_specs).total)(2.0)
+    assert caught.value.code == "traced-scale"
+    total = jax.jit(lambda scale: (scale * one + (other - other))(reach.states, reach.trial_specs).total)
+    np.testing.assert_allclose(total(2.0), 2 * 48.540516, rtol=1e-6)
+
+
+def test_weights_of_numpy_arrays_change_too():
+    loss = jax.device_get(ld.compile("position + velocity"))
+    assert str(loss.with_weights(velocity=3)) == "position + 3*velocity"
