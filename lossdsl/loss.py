@@ -1,9 +1,7 @@
 """What a user holds: a loss, made from text, from a mapping, or by algebra; called on trajectories."""
 
-import gc
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
@@ -18,20 +16,21 @@ from jax import Array
 
 from lossdsl.algebra import Parts, Row, Written, assemble, exact_scale, join, override, relabelled, rows, scales
 from lossdsl.axes import BATCH
-from lossdsl.bind import Bound, Defined, Object, bind, each_name
+from lossdsl.bind import Defined, Object, each_name
 from lossdsl.bridge import feedbax_loss
+from lossdsl.compiler import collector_paused, mapping, parts_of, told_by_term
 from lossdsl.data import check_tree
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.expr import Expr, Name, program_text
 from lossdsl.gradients import GradientReport, gradient_report
-from lossdsl.normal import Term, check_domains, normal_form, written
+from lossdsl.normal import Term, written
 from lossdsl.notebook import html_table
-from lossdsl.parse import is_name, parse, read
+from lossdsl.parse import is_name
 from lossdsl.program import Program, build
 from lossdsl.scalars import as_scalar, as_vector, described_number, exact_number, held_number, with_values
 from lossdsl.symbolic import expression
 from lossdsl.values import LossDict
-from lossdsl.vocabulary import FEEDBAX, ROOTS, Parameter, Vocabulary, named_vocabulary
+from lossdsl.vocabulary import FEEDBAX, ROOTS, Vocabulary
 
 
 def compile(
@@ -68,80 +67,8 @@ def compile(
     """
     if isinstance(loss, AbstractLoss):
         return loss.composite
-    with _collector_paused():
-        return _compiled(loss, vocabulary, quantities, terms, parameters)
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Trees have no cycles: for 10,000 terms the garbage collector only looks at them, for a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _compiled(loss: Any, vocabulary: Any, quantities: Any, terms: Any, parameters: Any) -> "CompositeLoss":
-    known = named_vocabulary(vocabulary) if isinstance(vocabulary, str) else vocabulary
-    if not isinstance(known, Vocabulary):
-        advice = "give a `Vocabulary`, or leave it out for Feedbax's"
-        raise error("bad-argument", argument="vocabulary", got=described(vocabulary), advice=advice)
-    known = known.add(
-        _mapping(quantities, "quantities", "a mapping from name to `Quantity`"),
-        _named(terms),
-        _mapping(parameters, "parameters", "a mapping from name to number"),
-    )
-    try:
-        compiled = _bound(bind(read(loss), known))
-        _check_weights(loss, known)
-        return compiled
-    except LossError as failure:
-        for one in failure.errors if isinstance(loss, Mapping) else ():
-            if one.span and not one.term:
-                one.term = next((label for label, value in loss.items() if value is one.span.text), None)
-        raise
-
-
-def _check_weights(loss: Any, vocabulary: Vocabulary) -> None:
-    """In `{weight, expr}` the weight is one: with a quantity in it, it would quietly be part of the expression."""
-    for label, row in loss.items() if isinstance(loss, Mapping) else ():
-        weight = row.get("weight") if isinstance(row, Mapping) else None
-        if isinstance(weight, str):
-            for name in bind(parse(weight), vocabulary).expr.free_symbols:
-                if not name.constant:
-                    raise error("weight-not-number", name.span, label=label, found=name.name)
-
-
-def _named(terms: Any) -> dict[str, Any]:
-    """Terms by name, those of a list by their labels."""
-    if not isinstance(terms, Sequence) or isinstance(terms, str):
-        return _mapping(terms, "terms", "a list of losses, or a mapping from name to loss or text")
-    named: dict[str, Any] = {}
-    for term in terms:
-        label = getattr(term, "label", None)
-        if isinstance(term, type) or not isinstance(label, str):
-            advice = f"give an instance: `{term.__name__}()`" if isinstance(term, type) else "a term has a `label`"
-            raise error("bad-argument", argument="terms", got=described(term), advice=advice)
-        if label in named:
-            raise error("same-label", label=label, first=type(named[label]).__name__, second=type(term).__name__)
-        named[label] = term
-    return named
-
-
-def _mapping(value: Any, argument: str, wanted: str) -> dict[str, Any]:
-    if value is not None and not isinstance(value, Mapping):
-        raise error("bad-argument", argument=argument, got=described(value), advice=f"give {wanted}")
-    return dict(value or {})
-
-
-def _bound(bound: Bound) -> "CompositeLoss":
-    check_domains(bound.limited)
-    named = [name for name in each_name([bound.expr]).values() if isinstance(name.meaning, Parameter)]
-    values = {name.name: name.meaning.default for name in named if isinstance(name.meaning, Parameter)}
-    return CompositeLoss(Parts(Written(normal_form(bound.expr), (*bound.local, *named)), {}, values))
+    with collector_paused(), told_by_term(loss):
+        return CompositeLoss(parts_of(loss, vocabulary, quantities, terms, parameters))
 
 
 class AbstractLoss(eqx.Module):
@@ -439,7 +366,7 @@ class CompositeLoss(AbstractLoss):
             LossNameError: For a label that is not there, or whose weight is made of parameters.
             LossValueError: For a weight that is not a finite real number.
         """
-        new = {**_mapping(weights, "weights", "them by label: `with_weights(position=2.0)`"), **more}
+        new = {**mapping(weights, "weights", "them by label: `with_weights(position=2.0)`"), **more}
         for label in new:
             if label not in self.program.terms:
                 advice = did_you_mean(str(label), self.labels, f"its terms are {listed(self.labels)}")
@@ -469,7 +396,7 @@ class CompositeLoss(AbstractLoss):
             LossNameError: For a parameter that the loss does not have.
             LossValueError: For a value that is not a finite real number.
         """
-        new = {**_mapping(parameters, "parameters", "them by name: `with_parameters(alpha=2.0)`"), **more}
+        new = {**mapping(parameters, "parameters", "them by name: `with_parameters(alpha=2.0)`"), **more}
         for name in new:
             if name not in self.parameters:
                 there = f"its parameters are {listed(self.parameters)}" if self.parameters else "it has none"

@@ -19,8 +19,8 @@ PACKAGE = Path(__file__).parent.parent / "lossdsl"
 # A file may import those before it.
 ORDER = """
 errors scalars table axes ops expr syntax lalr parse fmt vocabulary bind weights symbolic normal emit steps symbols
-latex formula data program notebook values gradients files schema config algebra bridge loss store adaptive diff feedbax
-targets history picture plot cli highlight
+latex formula data program notebook values gradients files schema config algebra bridge compiler loss store adaptive
+diff feedbax targets history picture plot cli highlight
 """.split()  # noqa: SIM905
 
 
