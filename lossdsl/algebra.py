@@ -78,6 +78,7 @@ def rows(loss: Weighted, scale: Any = 1) -> list[Row]:
     Raises:
         LossValueError: For a scale that is not a number, and a traced one on a weight that is made of parameters.
     """
+    check_single(loss)
     number = exact_scale(scale)
     found: list[Row] = []
     weights = loss.weights if number is None or isinstance(loss.numbers, jax.core.Tracer) else {}
@@ -89,6 +90,17 @@ def rows(loss: Weighted, scale: Any = 1) -> list[Row]:
         by = scale if number is None else float(number)
         found.append(Row(replace(term, factor=factor), None if leaf is None else leaf * by))
     return found
+
+
+def check_single(loss: Weighted) -> None:
+    """Refuse an ensemble of losses, whose weights a text cannot say.
+
+    Raises:
+        LossValueError: With what to do.
+    """
+    parameters = loss.parameters.values()
+    if np.ndim(loss.numbers) > 1 or any(np.ndim(value) > 0 for value in parameters):
+        raise error("ensemble")
 
 
 def relabelled(given: list[Row], name: str, *, group: bool) -> list[Row]:

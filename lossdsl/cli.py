@@ -35,7 +35,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     # What Rich draws around help has its place on a terminal alone.
-    rich_markup_mode="rich" if sys.stdout.isatty() and sys.stderr.isatty() else None,
+    rich_markup_mode="rich"
+    if sys.stdout and sys.stdout.isatty() and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    else None,
 )
 _OUTPUT_HELP = "Write a file: .tex, a document, or .svg, .png or .pdf, a picture drawn by Matplotlib."
 _DATA_HELP = "An .npz file with keys such as states.net.hidden."
@@ -51,6 +53,7 @@ _LOOKS_LIKE_FILE = re.compile(
     r"[^\s()*+]+\.(loss|txt|yaml|yml|toml|json)|(/|~|\.\.?(/|\Z)).*", re.IGNORECASE | re.DOTALL
 )
 _GIVE_LOSS = "give the path of a file, or the text of a loss"
+_TAKE_VALUES = ("--data", "--set", "--step", "--weight", "-o")
 _STDIN = "-"
 # What a command ends with that tells by its exit status whether something differs.
 _DIFFERENT, _TROUBLE = 1, 2
@@ -59,7 +62,11 @@ _DIFFERENT, _TROUBLE = 1, 2
 def main() -> None:
     """Run the command line; what is wrong with a loss goes to stderr, with exit status 1."""
     # A loss such as `-position` is not the options `-p` and `-o sition`, a single `-` is the input.
-    arguments = [f" {argument}" if re.match("-(?!-|[ho]?$)", argument) else argument for argument in sys.argv[1:]]
+    arguments: list[str] = []
+    for argument in sys.argv[1:]:
+        is_value = arguments and arguments[-1] in _TAKE_VALUES
+        is_loss = re.match("-(?!-|[ho]?$)", argument) and not is_value and "--" not in arguments
+        arguments.append(f" {argument}" if is_loss else argument)
     with _exits(1):
         app(arguments, color=_colour())
 
@@ -173,9 +180,11 @@ def format_files(
     Exit status: 0, with --check 1 if a file would change; 2 if one is not a loss, which then stays as it is.
     """
     status = 0
-    for file in files:
+    for file in (file.removeprefix(" ") for file in files):  # of `main`
         try:
-            text = sys.stdin.read() if file == _STDIN else _text(Path(file))
+            text = (
+                sys.stdin.read().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}") if file == _STDIN else _text(Path(file))
+            )
             result = formatted(text)
         except LossError as failure:
             _print_error(f"{file}: {failure}")
@@ -246,7 +255,7 @@ def schema(
 
 def _compiled(loss: str, parameters: dict[str, str], *, all_used: bool = True) -> CompositeLoss:
     """A text, or a file of a text or a config; what a text does not define and nothing knows may be a parameter."""
-    loss = loss.removeprefix(" ")  # of `main`
+    loss = loss if _is_file(loss) else loss.removeprefix(" ")  # of `main`
     path, is_file = Path(loss), _is_file(loss)
     if _LOOKS_LIKE_FILE.fullmatch(loss) and not is_file:
         raise error("no-file", path=loss, advice=_GIVE_LOSS)

@@ -1,6 +1,7 @@
 """What `compile` is given -> the parts of a loss: read, bound, in normal form, its numbers checked."""
 
 import gc
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,10 @@ from lossdsl.errors import LossError, described, error
 from lossdsl.normal import check_domains, normal_form
 from lossdsl.parse import parse, read
 from lossdsl.vocabulary import Parameter, Vocabulary, named_vocabulary
+
+# Whether the collector was on, for each compilation that is under way, in whichever thread.
+_PAUSES: list[bool] = []
+_LOCK = threading.Lock()
 
 
 def parts_of(loss: Any, vocabulary: Any, quantities: Any, terms: Any, parameters: Any) -> Parts:
@@ -32,13 +37,18 @@ def parts_of(loss: Any, vocabulary: Any, quantities: Any, terms: Any, parameters
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Trees have no cycles: for 10,000 terms the garbage collector only looks at them, for a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
+    with _LOCK:
+        _PAUSES.append(gc.isenabled())
+        gc.disable()
     try:
         yield
     finally:
-        if enabled:
-            gc.enable()
+        with _LOCK:
+            # The first of those that overlap found it as it was; the last that ends puts it back.
+            enabled = _PAUSES[0]
+            _PAUSES.pop()
+            if not _PAUSES and enabled:
+                gc.enable()
 
 
 @contextmanager

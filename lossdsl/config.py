@@ -128,7 +128,7 @@ def _add_row(config: dict[str, Any], name: str, meaning: Any, parameters: Mappin
         case Defined(expr=expr, local=False, latex=latex):
             config["terms"][name] = _filled(expr=str(expr), latex=latex) if latex else str(expr)
         case Parameter():
-            number = exact_number(parameters[name]) or Fraction(0)
+            number = exact_number(parameters.get(name, meaning.default)) or Fraction(0)
             config["parameters"][name] = int(number) if number.denominator == 1 else float(number)
         case Object():
             raise error("not-in-config", name=name)

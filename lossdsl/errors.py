@@ -171,6 +171,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "not-finite": (LossValueError, "the weight of a term is `{weight}`, which is not a finite real number", "check the divisions and powers in it"),
     "too-large": (LossValueError, "`{found}` is too large or too small to compute exactly", "write the number itself"),
     "bad-weight": (LossValueError, "{what} `{name}` is {got}", "give a finite real number"),
+    "ensemble": (LossValueError, "these are losses that are mapped over, not one loss", "work on each of them, as in `jax.vmap(lambda loss: 2*loss)(losses)`"),
     "scale": (LossValueError, "a loss cannot be multiplied by {got}", "multiply by a number; to multiply two penalties write them in a text: `a*b`"),
     "divide": (LossValueError, "a loss cannot be divided by 0", "divide by another number"),
     "traced-scale": (LossValueError, "the weight of `{label}` is made of parameters, it cannot be multiplied by a traced number", "make the factor a parameter too, and change it with `with_parameters`"),

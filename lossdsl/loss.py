@@ -14,7 +14,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lossdsl.algebra import Parts, Row, Written, assemble, exact_scale, join, override, relabelled, rows, scales
+from lossdsl.algebra import (
+    Parts,
+    Row,
+    Written,
+    assemble,
+    check_single,
+    exact_scale,
+    join,
+    override,
+    relabelled,
+    rows,
+    scales,
+)
 from lossdsl.axes import BATCH
 from lossdsl.bind import Defined, Object, each_name
 from lossdsl.bridge import feedbax_loss
@@ -261,7 +273,10 @@ class CompositeLoss(AbstractLoss):
         return id(self)
 
     def per_trial(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
-        """The same before the mean over `batch`: each value has the axes (batch,), `raw` is without weights."""
+        """The same before the mean over `batch`: each value has the axes (batch,), `raw` is without weights.
+
+        A term that no trial changes is one number.
+        """
         return _evaluated(self, states, trial_specs, model, step, trials=True)
 
     def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
@@ -320,7 +335,7 @@ class CompositeLoss(AbstractLoss):
     @property
     def terms(self) -> tuple[Term, ...]:
         """The normal form, with the weights as they are now; traced or mapped over, as they were written."""
-        known = isinstance(self.numbers, jax.Array) and not isinstance(self.numbers, jax.core.Tracer)
+        known = isinstance(self.numbers, jax.Array | np.ndarray) and not isinstance(self.numbers, jax.core.Tracer)
         known = known and self.numbers.ndim == 1
         now = dict(zip(self.program.numbers, np.asarray(self.numbers), strict=True)) if known else {}
         called = eqx.combine(self.objects, self.rest)
@@ -333,7 +348,7 @@ class CompositeLoss(AbstractLoss):
                 term,
                 factor=term.factor
                 if term.label not in now or term.number is None
-                else held_number(now[term.label], term.number, term.factor),
+                else held_number(now[term.label], term.number, term.factor, term.label),
                 expr=term.expr.xreplace(objects) if objects else term.expr,
             )
             for term in self.written.terms
@@ -351,6 +366,7 @@ class CompositeLoss(AbstractLoss):
         The same on every machine and in every process, and in every order of the terms. A term in Python counts with
         its class and its fields.
         """
+        check_single(self)
         rows = [f"{t.label} {expression(t.factor)} {t.expr.content.hex()}" for t in self.terms]
         rows += [f"{name} {exact_number(value)}" for name, value in self.parameters.items()]
         return sha256("\n".join(sorted(rows)).encode()).hexdigest()[:16]
@@ -376,8 +392,8 @@ class CompositeLoss(AbstractLoss):
         if not new:
             return self
         # All at once: a method that adapts weights sets them in each training step.
-        places = [self.program.numbers.index(label) for label in new]
-        numbers = with_values(self.numbers, places, as_vector(new))
+        places = np.array([self.program.numbers.index(label) for label in new])
+        numbers = with_values(self.numbers, (..., places), as_vector(new, dtype=self.numbers.dtype))
         return eqx.tree_at(lambda loss: loss.numbers, self, numbers)
 
     def _made_of_parameters(self, label: str) -> LossError:
@@ -405,7 +421,11 @@ class CompositeLoss(AbstractLoss):
                     name=str(name),
                     advice=did_you_mean(str(name), self.parameters, there),
                 )
-        changed = {name: as_scalar(value, "the parameter", name) for name, value in new.items()}
+        changed = {
+            name: with_values(old, ..., as_scalar(value, "the parameter", name, old.dtype))
+            for name, value in new.items()
+            for old in [self.parameters[name]]
+        }
         return eqx.tree_at(lambda loss: loss.parameters, self, {**self.parameters, **changed})
 
     def without(self, *labels: str) -> "CompositeLoss":
@@ -436,7 +456,9 @@ class CompositeLoss(AbstractLoss):
         """
         from lossdsl.config import config_of
 
-        return config_of(str(self), each_name([self.expr, *self.written.local]), self.parameters)
+        check_single(self)
+        definitions = [name for name in self.written.local if isinstance(name.meaning, Defined)]
+        return config_of(str(self), each_name([self.expr, *definitions]), self.parameters)
 
     def python(self) -> str:
         """The Python/JAX source that runs."""
@@ -450,7 +472,10 @@ class CompositeLoss(AbstractLoss):
 
     def __repr__(self) -> str:
         mapped = getattr(self.numbers, "shape", ())[:-1]
-        return f"<losses {mapped} of {str(self)!r}>" if mapped else f"compile({str(self)!r})"
+        try:
+            return f"<losses {mapped} of {str(self)!r}>" if mapped else f"compile({str(self)!r})"
+        except LossError as failure:  # a weight that is not finite, which a debugger should show
+            return f"<a loss: {failure.message}>"
 
 
 def _evaluated(
@@ -490,7 +515,7 @@ def _given_step(program: Program, step: Any) -> Any:
     if step is None:
         raise error("no-step")
     dtype = jnp.result_type(float)
-    if isinstance(step, int) and abs(step) < 2**31:
+    if isinstance(step, int) and not isinstance(step, bool) and abs(step) < 2**31:
         return np.asarray(step, dtype)
     if getattr(step, "shape", ()) != () or isinstance(step, str):
         raise error("bad-step", got=described_number(step))

@@ -330,7 +330,7 @@ def tanh(x: Array) -> Array:
 )
 def sigmoid(x: Array) -> Array:
     """The logistic function `1/(1 + exp(-x))`."""
-    return jax.nn.sigmoid(x)
+    return jax.nn.sigmoid(1.0 * x)
 
 
 @op(

@@ -11,11 +11,9 @@ from lossdsl.errors import LossError, Span, described, did_you_mean, each, error
 from lossdsl.expr import Call, Expr, Fault, Label, Let, Name, Number, as_expr, by_default, call
 from lossdsl.lalr import Parser, Token, parser
 from lossdsl.ops import OPS, Op
-from lossdsl.scalars import described_number, exact_number
+from lossdsl.scalars import LARGEST, SMALLEST, described_number, exact_number
 
 MAX_CHARACTERS = 500_000
-# What a float64 holds with full precision.
-SMALLEST, LARGEST = Fraction("1e-307"), Fraction("1e308")
 _STEPS = re.compile(r"@(-?\d*)(?::(-?\d*)(?::(-?\d+))?)?")
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
@@ -286,10 +284,11 @@ class _Reader:
 
     def axis(self, value: "Expr | _Axes") -> Any:
         if isinstance(value, _Axes):
-            for i, name in enumerate(value.names):
-                if name in value.names[:i]:
-                    raise error("argument-twice", name.span, option=name.name, operator="axis")
-            return tuple(name.name for name in value.names)
+            names = tuple(name.name for name in value.names)
+            if len(set(names)) < len(names):
+                twice = next(name for i, name in enumerate(value.names) if name.name in names[:i])
+                raise error("argument-twice", twice.span, option=twice.name, operator="axis")
+            return names
         if isinstance(value, Fault):
             raise value.error
         if not isinstance(value, Name):

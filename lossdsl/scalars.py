@@ -2,7 +2,9 @@
 
 import math
 import numbers
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Mapping
+from decimal import Context, Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -13,32 +15,26 @@ from jax import Array
 
 from lossdsl.errors import Span, described, error
 
+# What a float64 holds with full precision.
+SMALLEST, LARGEST = Fraction("1e-307"), Fraction("1e308")
+_NUMERIC = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)", re.IGNORECASE)
 
-def as_vector(values: Mapping[str, Any], spans: Mapping[str, Span | None] | None = None) -> Array:
+
+def as_vector(values: Mapping[str, Any], spans: Mapping[str, Span | None] | None = None, dtype: Any = None) -> Array:
     """Weights by label as one array: all at once where they are all well, else one by one, each with its place."""
     if any(isinstance(value, jax.core.Tracer) for value in values.values()):
         return jnp.stack([as_scalar(value, "the weight of", label) for label, value in values.items()])
-    dtype = jnp.result_type(float)
+    dtype, places = dtype or jnp.result_type(float), spans or {}
     if all(isinstance(value, Fraction | float) for value in values.values()):
-        wanted = np.array([float(value) for value in values.values()])
         with np.errstate(over="ignore"):
-            held = wanted.astype(dtype)
-        if np.all(np.isfinite(held)) and np.all((held != 0) == (wanted != 0)):
+            held = np.array([_nearest(value) for value in values.values()]).astype(dtype)
+        if np.all(np.isfinite(held)) and np.all((held != 0) == [value != 0 for value in values.values()]):
             return _known(held)
-    places = spans or {}
-    return _known(np.array([_held(v, "the weight of", label, places.get(label)) for label, v in values.items()], dtype))
+    scalars = [_held(value, "the weight of", label, places.get(label), dtype) for label, value in values.items()]
+    return _known(np.array(scalars, dtype))
 
 
-def with_values(vector: Array, places: Sequence[int], values: Array) -> Array:
-    """The vector with some values changed; what is known is not given to XLA, which would compile it."""
-    if isinstance(vector, jax.core.Tracer) or isinstance(values, jax.core.Tracer):
-        return vector.at[..., np.array(places)].set(values.astype(vector.dtype))
-    changed = np.array(vector)
-    changed[..., places] = values
-    return _known(changed, vector.sharding if isinstance(vector, jax.Array) and vector.committed else None)
-
-
-def as_scalar(value: Any, what: str, name: str) -> Array:
+def as_scalar(value: Any, what: str, name: str, dtype: Any = None) -> Array:
     """A number as an array of the default float type, so that a new one never retraces.
 
     Raises:
@@ -48,7 +44,19 @@ def as_scalar(value: Any, what: str, name: str) -> Array:
         if value.shape or not jnp.issubdtype(value.dtype, jnp.number) or jnp.iscomplexobj(value):
             raise error("bad-weight", what=what, name=name, got=f"an array of {value.dtype} of shape {value.shape}")
         return jnp.asarray(value, jnp.result_type(float))
-    return _known(_held(value, what, name))
+    return _known(_held(value, what, name, None, dtype))
+
+
+def with_values(array: Array, at: Any, values: Array) -> Array:
+    """The array with some values changed; what is known is not given to XLA, which would compile it.
+
+    It stays on its device, and the values are those of all losses where the array is that of an ensemble.
+    """
+    if isinstance(array, jax.core.Tracer) or isinstance(values, jax.core.Tracer):
+        return jnp.asarray(array).at[at].set(values.astype(array.dtype))
+    changed = np.array(array)
+    changed[at] = values
+    return _known(changed, array.sharding if isinstance(array, jax.Array) and array.committed else None)
 
 
 def _known(array: np.ndarray, device: Any = None) -> Array:
@@ -57,44 +65,67 @@ def _known(array: np.ndarray, device: Any = None) -> Array:
         return jax.device_put(array, device)
 
 
-def _held(value: Any, what: str, name: str, span: Span | None = None) -> np.ndarray:
-    dtype = jnp.result_type(float)
+def _held(value: Any, what: str, name: str, span: Span | None = None, dtype: Any = None) -> np.ndarray:
     number = exact_number(value)
     if number is None:
         raise error("bad-weight", span, what=what, name=name, got=described_number(value))
     with np.errstate(over="ignore"):
-        held = np.asarray(float(number), dtype)
+        held = np.asarray(float(number), dtype or jnp.result_type(float))
     if not np.isfinite(held) or (number and not held):
         got = f"{float(number)}, which {held.dtype} cannot hold"
         raise error("bad-weight", span, what=what, name=name, got=got)
     return held
 
 
+def _nearest(number: Fraction | float) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
 def exact_number(value: Any) -> Fraction | None:
     """The exact value of a real scalar of any kind, of a numeric text too; None for anything else."""
-    if isinstance(value, Fraction):
-        return value
-    if isinstance(value, bool | np.bool_) or value is None:
+    if isinstance(value, bool | np.bool_ | np.ma.MaskedArray) or value is None:
         return None
-    if isinstance(value, str | numbers.Integral):
-        shown = str(value).strip()
-    elif isinstance(value, numbers.Real | np.generic):
+    if isinstance(value, Fraction | numbers.Integral):
+        exact = Fraction(int(value)) if isinstance(value, numbers.Integral) else value
+        return exact if not exact or SMALLEST <= abs(exact) <= LARGEST else None
+    if isinstance(value, str):
+        shown = value.strip() if _NUMERIC.fullmatch(value.strip()) else ""
+    elif isinstance(value, numbers.Real):
         shown = str(value)
-    elif isinstance(value, np.ndarray | jax.Array) and value.shape == () and value.dtype.kind in "fiuV":
+    elif isinstance(value, np.generic | np.ndarray | jax.Array) and value.shape == () and _is_real(value.dtype):
         shown = str(np.asarray(value)[()])
     else:
         return None
     try:
-        return Fraction(shown) if math.isfinite(float(shown)) and "/" not in shown else None
+        return Fraction(shown) if math.isfinite(float(shown)) else None
     except ValueError:
         return None
 
 
+def _is_real(dtype: Any) -> bool:
+    """Whether it is a type of real numbers, that of bfloat16 too."""
+    return jnp.issubdtype(dtype, jnp.floating) or jnp.issubdtype(dtype, jnp.integer)
+
+
 def described_number(value: Any) -> str:
     """What was given for a number, for a message."""
+    if isinstance(value, int | Fraction) and not isinstance(value, bool) and exact_number(value) is None:
+        quotient = Context(prec=6).divide(Decimal(value.numerator), Decimal(value.denominator))
+        return f"`{quotient.normalize():g}`"
     return f"`{value}`" if isinstance(value, str | numbers.Number) else described(value)
 
 
-def held_number(held: np.generic, number: Fraction | float, written: Any) -> Any:
-    """The exact weight: the written one while the array holds the rounding of its number."""
-    return written if held == np.asarray(float(number), held.dtype) else exact_number(held) or Fraction(0)
+def held_number(held: np.generic, number: Fraction | float, written: Any, label: str) -> Any:
+    """The exact weight: the written one while the array holds the rounding of its number.
+
+    Raises:
+        LossValueError: For one that is not finite, as after a training that diverged.
+    """
+    if not np.isfinite(held):
+        raise error("bad-weight", what="the weight of", name=label, got=f"`{held}`")
+    with np.errstate(over="ignore"):
+        rounded = np.asarray(float(number), held.dtype)
+    return written if held == rounded else exact_number(held)

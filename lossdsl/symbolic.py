@@ -163,6 +163,8 @@ def _value(node: Expr) -> Any:
     if isinstance(node, Number):
         return np.float64(node.value)
     assert isinstance(node, Call)
+    if node.op.name == "+":
+        return sum(map(_value, node.args))
     given = list(zip(node.op.parameters(len(node.args)), map(_value, node.args), strict=True))
     named = {name: value for (name, _), value in given if name in node.op.named}
     return node.op.lower(*(value for (name, _), value in given if name not in named), **named)

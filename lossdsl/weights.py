@@ -12,7 +12,7 @@ from typing import Any
 
 from lossdsl.errors import Span, error
 from lossdsl.expr import Call, Name
-from lossdsl.parse import LARGEST, SMALLEST
+from lossdsl.scalars import LARGEST, SMALLEST
 
 # A SymPy expression is `Any` here: SymPy has no type stubs.
 Exact = Fraction | Any

@@ -277,3 +277,35 @@ def test_help_is_plain_where_it_is_no_terminal():
 def test_a_loss_that_begins_with_a_sign(text):
     done = finished("check", text)
     assert "-1" in done.stdout if "pos" in text else f"    {text}\n     ^\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check", "--", "-position"], ["check", "-position"], ["check", "--set", "a=1", "-a*position"]]
+)
+def test_what_begins_with_a_sign_is_no_option(arguments):
+    assert "position  -" in run(*arguments)
+
+
+def test_values_of_options_stay_as_they_are(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "lossdsl", "latex", "position", "-o", "-x.tex"], cwd=tmp_path, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["-x.tex"]
+
+
+def test_files_that_begin_with_a_sign_or_a_blank(tmp_path):
+    for name in ("-x.loss", " x.loss"):
+        (tmp_path / name).write_text("position\n")
+    command = [sys.executable, "-m", "lossdsl"]
+    for arguments in (["fmt", "-x.loss"], ["fmt", "--", "-x.loss"], ["check", " x.loss"], ["check", "./-x.loss"]):
+        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True)
+        assert done.returncode == 0, done.stderr
+
+
+def test_without_an_output():
+    assert subprocess.run(f"{sys.executable} -m lossdsl check position >&-", shell=True).returncode == 0
+
+
+def test_a_mark_of_byte_order_on_the_input():
+    assert finished("fmt", "-", given="\N{ZERO WIDTH NO-BREAK SPACE}position*2").stdout == "position*2\n"

@@ -298,3 +298,11 @@ def test_nothing_is_executed(tmp_path):
             ld.load(file)
     assert not (tmp_path / "hit").exists()
     assert yaml.safe_load("1e-5") == "1e-5"  # the trap that the reader avoids
+
+
+@pytest.mark.parametrize(
+    "text", ["(alpha - alpha + 2)*position", "alpha/alpha*position", "b = alpha; (b - b + 1)*position"]
+)
+def test_a_parameter_that_cancels(text):
+    config = ld.compile(text, parameters={"alpha": 2.0}).to_config()
+    assert ld.compile(**config).digest == ld.compile(config["loss"].split("\n")[-1]).digest

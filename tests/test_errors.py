@@ -5,6 +5,7 @@ import pickle
 import re
 import time
 import traceback
+from fractions import Fraction
 from pathlib import Path
 
 import jax
@@ -358,6 +359,14 @@ def test_no_jax_frames_in_the_traceback(reach):
         (jnp.complex64(1j), "an array of complex64"),
         (1e-50, "1e-50, which float32 cannot hold"),
         (1e40, "1e+40, which float32 cannot hold"),
+        pytest.param(10**5000, "`1e+5000`", id="10**5000"),  # Python has no text for it
+        (Fraction(1, 10**400), "`1e-400`"),
+        (Fraction(-(10**400), 3), "`-3.33333e+399`"),
+        (jax.random.key(0), "an array of key<fry>"),
+        (np.datetime64("2020"), "an array of datetime64[Y]"),
+        (np.ma.masked, "an array of float64"),
+        ("1_0", "`1_0`"),
+        ("\N{ARABIC-INDIC DIGIT THREE}", "`\N{ARABIC-INDIC DIGIT THREE}`"),
     ],
 )
 def test_bad_weight(value, got):
@@ -662,3 +671,9 @@ def test_weights_of_step_are_told_apart_from_those_of_parameters():
         "the weight of `position` is `step`\n"
         "it follows `step`; for a factor that changes write `alpha*position` with a parameter `alpha`"
     )
+
+
+@pytest.mark.parametrize("step", [True, np.True_, 10**400, float("nan"), "3", [1], np.ones(2)])
+def test_bad_steps(reach, step):
+    with pytest.raises(ld.LossValueError, match="the training iteration `step` is "):
+        ld.compile("step*position")(reach.states, reach.trial_specs, step=step)

@@ -1,6 +1,7 @@
 """A loss as an object: algebra, Python terms, and the LossDict that it returns."""
 
 import copy
+import gc
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
@@ -287,3 +288,22 @@ def test_a_term_in_python_needs_states_that_are_a_pytree(reach):
         "`states` holds a SimpleNamespace, which JAX cannot look into\n"
         "a term in Python sees `states` whole: give dicts, named tuples or Equinox modules"
     )
+
+
+def test_the_collector_is_on_again_after_compilations_that_overlap():
+    from lossdsl.compiler import collector_paused
+
+    gc.enable()
+    first, second = collector_paused(), collector_paused()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert not gc.isenabled()
+    second.__exit__(None, None, None)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        ld.compile("position + 0.875*velocity")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

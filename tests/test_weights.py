@@ -311,3 +311,66 @@ def test_a_traced_weight_and_one_of_parameters_do_not_add(reach):
 def test_weights_of_numpy_arrays_change_too():
     loss = jax.device_get(ld.compile("position + velocity"))
     assert str(loss.with_weights(velocity=3)) == "position + 3*velocity"
+
+
+@pytest.mark.parametrize(
+    ("text", "weight"),
+    [
+        ("(1 + sqrt(2) + sqrt(3))*position", 1 + 2**0.5 + 3**0.5),
+        ("sqrt(2)*position + sqrt(3)*position + position", 1 + 2**0.5 + 3**0.5),
+        ("2*position/(1 + sqrt(2) - sqrt(3))", 2 / (1 + 2**0.5 - 3**0.5)),
+        ("exp(-100)*exp(90)*position", np.exp(-10)),
+        ("log_cosh(0.001)*position", np.log(np.cosh(0.001))),
+        ("sigmoid(2)*position", 1 / (1 + np.exp(-2))),
+        ("alpha*sigmoid(2)*position", 1 / (1 + np.exp(-2))),
+    ],
+)
+def test_numbers_of_functions(reach, text, weight):
+    loss = ld.compile(text, parameters={"alpha": 1.0})
+    values = loss(reach.states, reach.trial_specs)
+    np.testing.assert_allclose(float(values.weights["position"]), weight, rtol=2e-6)
+    assert ld.compile(str(loss), parameters={"alpha": 1.0}).digest == loss.digest
+
+
+def test_an_ensemble_is_no_loss_to_write_down_or_add():
+    loss = ld.compile("position + 0.1*velocity")
+    ensemble = jax.vmap(lambda weight: loss.with_weights(velocity=weight))(jnp.arange(3.0))
+    asked = [lambda: 2 * ensemble, lambda: ensemble + loss, lambda: loss | ensemble, lambda: ensemble.digest]
+    for ask in (*asked, lambda: ensemble.without("position"), ensemble.to_config, lambda: ld.CompositeLoss([ensemble])):
+        with pytest.raises(ld.LossValueError, match="these are losses that are mapped over, not one loss"):
+            ask()
+    doubled = jax.vmap(lambda loss: 2 * loss)(ensemble)
+    np.testing.assert_allclose(doubled.numbers[:, 1], [0, 2, 4])
+    np.testing.assert_allclose(ensemble.with_weights(position=5).numbers[:, 0], [5, 5, 5])
+
+
+def test_parameters_of_an_ensemble_change_for_all():
+    loss = ld.compile("alpha*position", parameters={"alpha": 1.0})
+    ensemble = jax.vmap(lambda alpha: loss.with_parameters(alpha=alpha))(jnp.arange(3.0))
+    np.testing.assert_allclose(ensemble.with_parameters(alpha=2).parameters["alpha"], [2, 2, 2])
+
+
+def test_a_loss_of_numpy_arrays_knows_its_weights():
+    loss = jax.device_get(ld.compile("position + 0.1*velocity").with_weights(velocity=7))
+    assert str(loss) == "position + 7*velocity"
+    assert str(2 * loss) == "2*position + 14*velocity"
+
+
+def test_a_loss_that_diverged_says_so():
+    loss = jax.tree.map(lambda leaf: leaf * jnp.nan, ld.compile("position"))
+    assert repr(loss) == "<a loss: the weight of `position` is `nan`>"
+    for ask in (lambda: str(loss), lambda: loss.digest, lambda: 2 * loss):
+        with pytest.raises(ld.LossValueError, match="the weight of `position` is `nan`"):
+            ask()
+
+
+def test_weights_stay_on_their_device_and_in_their_type():
+    loss = ld.compile("position + alpha*velocity", parameters={"alpha": 1.0})
+    placed = jax.device_put(loss, jax.devices()[0])
+    for changed in (placed.with_weights(position=2), placed.with_parameters(alpha=2)):
+        assert changed.numbers.committed and changed.parameters["alpha"].committed
+    assert not loss.with_weights(position=2).numbers.committed
+    with jax.enable_x64(True):
+        assert loss.with_weights(position=2).numbers.dtype == loss.with_parameters(alpha=2).parameters["alpha"].dtype
+        with pytest.raises(ld.LossValueError, match="is 1e\\+300, which float32 cannot hold"):
+            loss.with_weights(position=1e300)
