@@ -111,7 +111,9 @@ def _missing(root: Any, path: str) -> LossError:
     there = dict.fromkeys(found for found, leaf in paths(root, parts[0]) if leaf is not None)
     same_end = [found for found in there if found.rsplit(".", 1)[-1] == parts[-1]]
     near = difflib.get_close_matches(path, there, n=3, cutoff=0.6) or same_end[:3]
-    advice = f"the nearest there are: {listed(near)}" if near else f"there are: {listed(there) or 'no arrays'}"
+    advice = f"the nearest there are: {listed(near)}" if near else f"there are: {listed(there)}"
+    if not there:
+        advice = f"there are no arrays in `{parts[0]}`"
     return error("missing-path", name=path, parent=parent, part=part, advice=advice)
 
 

@@ -270,7 +270,7 @@ def test_gradients_of_a_part_of_the_model(model, trials):
         ),
         (
             lambda model, trials: LOSS.gradient_report(lambda model, trials: {}, model, trials),
-            "`states.pos` is not there: `states` has no `pos`, in the term `reach`\nthere are: ",
+            "`states.pos` is not there: `states` has no `pos`, in the term `reach`\nthere are no arrays in `states`",
         ),
         (
             lambda model, trials: ld.compile("step*sqnorm(pos)", PLANE).gradient_report(rollout, model, trials),
