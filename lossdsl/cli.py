@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,14 +62,25 @@ _DIFFERENT, _TROUBLE = 1, 2
 
 def main() -> None:
     """Run the command line; what is wrong with a loss goes to stderr, with exit status 1."""
-    # A loss such as `-position` is not the options `-p` and `-o sition`, a single `-` is the input.
-    arguments: list[str] = []
-    for argument in sys.argv[1:]:
-        is_value = arguments and arguments[-1] in _TAKE_VALUES
-        is_loss = re.match("-(?!-|[ho]?$)", argument) and not is_value and "--" not in arguments
-        arguments.append(f" {argument}" if is_loss else argument)
     with _exits(1):
-        app(arguments, color=_colour())
+        app(_in_order(sys.argv[1:]), color=_colour())
+
+
+def _in_order(arguments: list[str]) -> list[str]:
+    """The command, its options, and behind `--` its operands: `-position` is not `-p` and `-o sition`."""
+    if not arguments or arguments[0].startswith("-"):
+        return arguments
+    options: list[str] = []
+    operands: list[str] = []
+    given = iter(arguments[1:])
+    for argument in given:
+        if argument == "--":
+            operands += given
+        elif re.match("--|-[ho]$", argument):
+            options += [argument, *(islice(given, 1) if argument in _TAKE_VALUES else ())]
+        else:
+            operands.append(argument)
+    return [arguments[0], *options, "--", *operands]
 
 
 @contextmanager
@@ -180,11 +192,9 @@ def format_files(
     Exit status: 0, with --check 1 if a file would change; 2 if one is not a loss, which then stays as it is.
     """
     status = 0
-    for file in (file.removeprefix(" ") for file in files):  # of `main`
+    for file in files:
         try:
-            text = (
-                sys.stdin.read().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}") if file == _STDIN else _text(Path(file))
-            )
+            text = _input() if file == _STDIN else _text(Path(file))
             result = formatted(text)
         except LossError as failure:
             _print_error(f"{file}: {failure}")
@@ -255,7 +265,6 @@ def schema(
 
 def _compiled(loss: str, parameters: dict[str, str], *, all_used: bool = True) -> CompositeLoss:
     """A text, or a file of a text or a config; what a text does not define and nothing knows may be a parameter."""
-    loss = loss if _is_file(loss) else loss.removeprefix(" ")  # of `main`
     path, is_file = Path(loss), _is_file(loss)
     if _LOOKS_LIKE_FILE.fullmatch(loss) and not is_file:
         raise error("no-file", path=loss, advice=_GIVE_LOSS)
@@ -291,6 +300,10 @@ def _is_file(text: str) -> bool:
         return "\0" not in text and Path(text).is_file()
     except OSError:  # it is longer than the name of a file can be
         return False
+
+
+def _input() -> str:
+    return sys.stdin.read().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
 
 
 def _text(path: Path) -> str:

@@ -44,10 +44,8 @@ def collector_paused() -> Iterator[None]:
         yield
     finally:
         with _LOCK:
-            # The first of those that overlap found it as it was; the last that ends puts it back.
-            enabled = _PAUSES[0]
-            _PAUSES.pop()
-            if not _PAUSES and enabled:
+            # The last that ends takes what the first of those that overlap found, and puts it back.
+            if _PAUSES.pop() and not _PAUSES:
                 gc.enable()
 
 

@@ -62,20 +62,21 @@ def from_dicts(quantities: Iterable[Quantity]) -> Callable[..., tuple[Any, ...] 
 
     To `take` each array of a small loss is a tenth of its time; this is a hundredth.
     """
-    known = {root: root for root in ROOTS}
+    known: dict[str, str] = {}
     lines, values = [], []
     for quantity in quantities:
         *parents, last = quantity.path.split(".")
         if quantity.is_tree or components(quantity.path)[1] is not None or not parents:
             return lambda states, trial_specs, model: None
-        for i in range(1, len(parents) + 1):
-            path = ".".join(parents[:i])
+        here = parents[0]
+        for i, part in enumerate(parents):
+            path = ".".join(parents[: i + 1])
             if path not in known:
                 known[path] = f"dict_{len(known)}"
-                lines.append(f"{known[path]} = {known['.'.join(parents[: i - 1])]}[{parents[i - 1]!r}]")
-            if (check := f"if type({known[path]}) is not dict: return None") not in lines:
-                lines.append(check)
-        values.append(f"{known['.'.join(parents)]}[{last!r}], ")
+                lines.append(f"{known[path]} = {f'{here}[{part!r}]' if i else here}")
+                lines.append(f"if type({known[path]}) is not dict: return None")
+            here = known[path]
+        values.append(f"{here}[{last!r}], ")
     body = "\n        ".join([*lines, f"return ({''.join(values)})"])
     # Paths are checked names, and stand in it as literals.
     source = f"def found({', '.join(ROOTS)}):\n    try:\n        {body}\n    except KeyError:\n        return None\n"

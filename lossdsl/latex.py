@@ -162,7 +162,7 @@ class Printer:
             meaning = self.parameters.get(node.name, meaning)
         axes = sorted(node.axes or (), key=TIME.__ne__)
         index = [self.step(scope.index[axis]) for axis in axes if axis in scope.index and axis != BATCH]
-        return self.symbol(symbol_of(node.name, meaning), Name(name=node.name, meaning=meaning, span=node.span), index)
+        return self.symbol(symbol_of(node.name, meaning), replace(node, meaning=meaning), index)
 
     def symbol(self, text: str, meaning: Any, index: list[str] | None = None) -> _Piece:
         self.seen.setdefault(text, meaning)

@@ -421,12 +421,12 @@ class CompositeLoss(AbstractLoss):
                     name=str(name),
                     advice=did_you_mean(str(name), self.parameters, there),
                 )
+        old = self.parameters
         changed = {
-            name: with_values(old, ..., as_scalar(value, "the parameter", name, old.dtype))
+            name: with_values(old[name], ..., as_scalar(value, "the parameter", name, old[name].dtype))
             for name, value in new.items()
-            for old in [self.parameters[name]]
         }
-        return eqx.tree_at(lambda loss: loss.parameters, self, {**self.parameters, **changed})
+        return eqx.tree_at(lambda loss: loss.parameters, self, {**old, **changed})
 
     def without(self, *labels: str) -> "CompositeLoss":
         """The loss without some of its terms.

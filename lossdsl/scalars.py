@@ -17,7 +17,7 @@ from lossdsl.errors import Span, described, error
 
 # What a float64 holds with full precision.
 SMALLEST, LARGEST = Fraction("1e-307"), Fraction("1e308")
-_NUMERIC = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[-+]?(inf|nan)", re.IGNORECASE)
+_NUMERIC = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
 def as_vector(values: Mapping[str, Any], spans: Mapping[str, Span | None] | None = None, dtype: Any = None) -> Array:

@@ -49,22 +49,21 @@ class LossDict(dict[str, Array]):
     """
 
     total: Array
-    _parts: tuple[Any, Any]
 
     def __init__(self, raw: Mapping[str, Any], weights: Mapping[str, Any]):
         values = {label: value * jnp.asarray(weights[label], value.dtype) for label, value in raw.items()}
-        super().__init__(values)
-        self._parts = tuple(raw.values()), tuple(weights[label] for label in raw)
-        self.total = sum(values.values())
+        self._set(values, tuple(raw.values()), tuple(weights[label] for label in raw), sum(values.values()))
+
+    def _set(self, values: Any, raw: Any, weights: Any, total: Any) -> Self:
+        dict.__init__(self, values)
+        self._parts = raw, weights
+        self.total = total
+        return self
 
     @classmethod
     def of(cls, values: Any, raw: Any, weights: Any, total: Any) -> Self:
         """From all its parts: `values` a dict or pairs; `raw` and `weights` sequences, or each one array (faster)."""
-        made = cls.__new__(cls)
-        dict.__init__(made, values)
-        made._parts = raw, weights
-        made.total = total
-        return made
+        return cls.__new__(cls)._set(values, raw, weights, total)
 
     @cached_property
     def raw(self) -> Mapping[str, Array]:
