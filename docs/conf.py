@@ -7,9 +7,9 @@ from pathlib import Path
 
 import lossdsl
 from lossdsl.cli import signature
-from lossdsl.expr import shown_axes
-from lossdsl.ops import OPS
-from lossdsl.vocabulary import FEEDBAX
+from lossdsl.language.misfit import shown_axes
+from lossdsl.operators.declaration import OPS
+from lossdsl.meaning.feedbax import FEEDBAX
 
 ROOT = Path(__file__).parent.parent
 GUIDE = (

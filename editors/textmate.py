@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lossdsl.highlight import KINDS, Rule, rules
+from lossdsl.language.highlight import KINDS, Rule, rules
 
 FOLDER = Path(__file__).parent / "vscode" / "syntaxes"
 _LOSS = {"include": "source.loss"}

@@ -7,7 +7,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.utils import instantiate
 
 import lossdsl as ld
-from lossdsl.data import load_npz
+from lossdsl.backends.data import load_npz
 
 ConfigStore.instance().store(name="loss_config", node=ld.LossConfig)
 

@@ -1,11 +1,11 @@
 """lossdsl: the loss of a JAX controller as one line of text."""
 
-from importlib import import_module
-from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from importlib import import_module as _import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
 
-from lossdsl.data import load_npz as load_npz
-from lossdsl.diff import Change as Change, LossDiff as LossDiff, diff as diff
+from lossdsl import errors as errors
+from lossdsl.backends import load_npz as load_npz
 from lossdsl.errors import (
     LossAxesError as LossAxesError,
     LossDataError as LossDataError,
@@ -14,25 +14,37 @@ from lossdsl.errors import (
     LossSyntaxError as LossSyntaxError,
     LossValueError as LossValueError,
 )
-from lossdsl.gradients import (
+from lossdsl.language import parse as parse
+from lossdsl.loss import (
+    AbstractLoss as AbstractLoss,
+    Change as Change,
+    CompositeLoss as CompositeLoss,
     GradientReport as GradientReport,
+    LossDict as LossDict,
+    LossDiff as LossDiff,
     TermGradients as TermGradients,
+    compile as compile,
+    diff as diff,
     term_gradients as term_gradients,
 )
-from lossdsl.loss import AbstractLoss as AbstractLoss, CompositeLoss as CompositeLoss, compile as compile
-from lossdsl.parse import parse as parse
-from lossdsl.symbolic import from_sympy as from_sympy
-from lossdsl.values import LossDict as LossDict
-from lossdsl.vocabulary import (
+from lossdsl.meaning import (
     FEEDBAX as FEEDBAX,
     Definition as Definition,
     Parameter as Parameter,
     Quantity as Quantity,
     Vocabulary as Vocabulary,
+    from_sympy as from_sympy,
 )
 
-if TYPE_CHECKING:
-    from lossdsl import adaptive as adaptive
+if _TYPE_CHECKING:
+    from lossdsl.configs import (
+        LossConfig as LossConfig,
+        LossField as LossField,
+        LossSchema as LossSchema,
+        load as load,
+        load_vocabulary as load_vocabulary,
+        save as save,
+    )
     from lossdsl.feedbax import (
         EffectorFinalVelocityLoss as EffectorFinalVelocityLoss,
         EffectorFixationLoss as EffectorFixationLoss,
@@ -44,56 +56,52 @@ if TYPE_CHECKING:
         NetworkActivityLoss as NetworkActivityLoss,
         NetworkOutputLoss as NetworkOutputLoss,
         StopAtGoalLoss as StopAtGoalLoss,
+        TargetSpec as TargetSpec,
+        TargetStateLoss as TargetStateLoss,
         delayed_reach_loss as delayed_reach_loss,
         from_feedbax as from_feedbax,
         hold_loss as hold_loss,
         power_discount as power_discount,
         simple_reach_loss as simple_reach_loss,
-    )
-    from lossdsl.history import LossHistory as LossHistory
-    from lossdsl.plot import plot_loss_history as plot_loss_history, plot_schedule as plot_schedule
-    from lossdsl.store import (
-        LossConfig as LossConfig,
-        LossField as LossField,
-        LossSchema as LossSchema,
-        load as load,
-        load_vocabulary as load_vocabulary,
-        save as save,
-    )
-    from lossdsl.targets import (
-        TargetSpec as TargetSpec,
-        TargetStateLoss as TargetStateLoss,
         target_final_state as target_final_state,
         target_zero as target_zero,
     )
+    from lossdsl.training import (
+        LossHistory as LossHistory,
+        plot_loss_history as plot_loss_history,
+        plot_schedule as plot_schedule,
+    )
 
-__version__ = version("lossdsl")
+__version__ = _version("lossdsl")
 
 # What only some losses need is imported when it is first used. A test holds these names against those above.
 _LATER = {
-    name: room
-    for room, names in {
-        "adaptive": "adaptive",
+    name: folder
+    for folder, names in {
+        "configs": "LossConfig LossField LossSchema load load_vocabulary save",
         "feedbax": """EffectorFinalVelocityLoss EffectorFixationLoss EffectorPositionLoss EffectorStraightPathLoss
             EffectorVelocityLoss FuncTermsLoss ModelLoss NetworkActivityLoss NetworkOutputLoss StopAtGoalLoss
-            delayed_reach_loss from_feedbax hold_loss power_discount simple_reach_loss""",
-        "history": "LossHistory",
-        "plot": "plot_loss_history plot_schedule",
-        "store": "LossConfig LossField LossSchema load load_vocabulary save",
-        "targets": "TargetSpec TargetStateLoss target_final_state target_zero",
+            TargetSpec TargetStateLoss delayed_reach_loss from_feedbax hold_loss power_discount simple_reach_loss
+            target_final_state target_zero""",
+        "training": "LossHistory plot_loss_history plot_schedule",
     }.items()
     for name in names.split()
 }
+_MODULES = ("adaptive", "feedbax")
+_AT_ONCE = """AbstractLoss Change CompositeLoss Definition FEEDBAX GradientReport LossAxesError LossDataError LossDict
+    LossDiff LossError LossNameError LossSyntaxError LossValueError Parameter Quantity TermGradients Vocabulary compile
+    diff errors from_sympy load_npz parse term_gradients"""
+__all__ = sorted([*_AT_ONCE.split(), *_LATER, *_MODULES])
 
 
-def __getattr__(name: str) -> Any:
-    if name in _LATER.values():
-        return import_module(f"lossdsl.{name}")
+def __getattr__(name: str) -> _Any:
+    if name in _MODULES:
+        return _import_module(f"lossdsl.{name}")
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"lossdsl.{_LATER[name]}"), name)
+    value = globals()[name] = getattr(_import_module(f"lossdsl.{_LATER[name]}"), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return [*__all__, "__version__"]

@@ -15,21 +15,16 @@ from typing import Annotated, Any
 
 import typer
 
-from lossdsl import data, picture
-from lossdsl.diff import diff
+from lossdsl.backends import data
+from lossdsl.configs import KINDS, load
 from lossdsl.errors import LossError, error
-from lossdsl.expr import Let, by_default, shown_axes
-from lossdsl.files import KINDS
-from lossdsl.fmt import formatted
-from lossdsl.formula import formula
-from lossdsl.loss import CompositeLoss, compile
-from lossdsl.ops import OPS
-from lossdsl.parse import parse
-from lossdsl.store import load
-from lossdsl.symbolic import expression
-from lossdsl.table import aligned
-from lossdsl.values import shortest, summary, table
-from lossdsl.vocabulary import FEEDBAX, STEP, Quantity
+from lossdsl.language import Let, by_default, parse, shown_axes
+from lossdsl.language.fmt import formatted
+from lossdsl.loss import CompositeLoss, compile, diff, shortest, summary, table
+from lossdsl.mathematics import aligned, picture
+from lossdsl.mathematics.formula import formula
+from lossdsl.meaning import FEEDBAX, Quantity, expression
+from lossdsl.operators import OPS, STEP
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -260,7 +255,7 @@ def schema(
     if kind not in ("loss", "vocabulary"):
         advice = "write `lossdsl schema loss` or `lossdsl schema vocabulary`"
         raise error("bad-argument", argument="kind", got=f"`{kind}`", advice=advice)
-    print(resources.files("lossdsl").joinpath("schemas", f"{kind}.json").read_text("utf-8"), end="")
+    print(resources.files("lossdsl.configs").joinpath("schemas", f"{kind}.json").read_text("utf-8"), end="")
 
 
 def _compiled(loss: str, parameters: dict[str, str], *, all_used: bool = True) -> CompositeLoss:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lossdsl.expr import Call, Expr, Label, Let, Name, Number
+from lossdsl.language.expr import Call, Expr, Label, Let, Name, Number
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pytest
 
 import lossdsl as ld
 from lossdsl import adaptive
-from lossdsl.gradients import TermGradients
+from lossdsl.loss.gradients import TermGradients
 
 
 def losses(weights=None, /, **raw):

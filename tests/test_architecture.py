@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.data import load_npz
+from lossdsl.backends.data import load_npz
 from lossdsl.errors import MESSAGES
-from lossdsl.ops import OPS
+from lossdsl.operators.declaration import OPS
 
 PACKAGE = Path(__file__).parent.parent / "lossdsl"
 # A file may import those before it.

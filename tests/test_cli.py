@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.ops import OPS
+from lossdsl.operators.declaration import OPS
 
 DATA = "examples/reach.npz"
 

@@ -16,8 +16,8 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel
 
 import lossdsl as ld
-from lossdsl.files import read_file, write_file
-from lossdsl.schema import SCHEMAS, json_schema
+from lossdsl.configs.files import read_file, write_file
+from lossdsl.configs.schema import SCHEMAS, json_schema
 from tests import cases
 
 ARM = ld.Vocabulary(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.data import from_dicts, take
+from lossdsl.backends.data import from_dicts, take
 
 VALUES = np.arange(6.0, dtype=np.float32).reshape(2, 3)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 import lossdsl as ld
-from lossdsl.diff import Change
+from lossdsl.loss.diff import Change
 from tests.test_properties import VOCABULARY, compiled, losses
 
 

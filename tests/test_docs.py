@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from hydra.utils import instantiate
 
 import lossdsl as ld
-from lossdsl.ops import OPS
+from lossdsl.operators.declaration import OPS
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").rglob("*.md"))

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 import lossdsl as ld
-from lossdsl.expr import Let, Name, call
-from lossdsl.fmt import WIDTH, formatted
+from lossdsl.language.expr import Let, Name, call
+from lossdsl.language.fmt import WIDTH, formatted
 from tests.test_properties import names, trees
 
 LONG = "effector_position + effector_final_velocity + effector_fixation + 1e-5*nn_output + nn_hidden"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.gradients import TermGradients
+from lossdsl.loss.gradients import TermGradients
 
 PLANE = ld.Vocabulary(
     quantities={

@@ -9,10 +9,10 @@ import pytest
 from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 
-from lossdsl.highlight import LossLexer, rules
-from lossdsl.ops import OPS
-from lossdsl.parse import language
-from lossdsl.syntax import END, layout
+from lossdsl.language.highlight import LossLexer, rules
+from lossdsl.operators.declaration import OPS
+from lossdsl.language.parse import language
+from lossdsl.language.syntax import END, layout
 from tests.tokens import TEXTS, coloured
 
 EDITORS = Path(__file__).parent.parent / "editors"

@@ -9,9 +9,9 @@ from lark import Lark, Token
 from lark.exceptions import UnexpectedToken
 
 from lossdsl.errors import LossSyntaxError
-from lossdsl.lalr import parser
-from lossdsl.parse import language
-from lossdsl.syntax import END, UNKNOWN, layout
+from lossdsl.language.lalr import parser
+from lossdsl.language.parse import language
+from lossdsl.language.syntax import END, UNKNOWN, layout
 from tests import cases
 
 GRAMMAR = Path(__file__).parent.parent / "grammar" / "loss.lark"

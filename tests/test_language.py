@@ -6,7 +6,7 @@ import pytest
 import sympy
 
 import lossdsl as ld
-from lossdsl.expr import Call, Name
+from lossdsl.language.expr import Call, Name
 from tests import cases
 
 PARAMETERS = {"alpha": 1e-5, "beta": 2.0, "lambda": 0.5, "E": 1.0}
@@ -119,7 +119,7 @@ SOURCE = """\
 import jax.numpy as jnp
 
 from lossdsl import ops
-from lossdsl.data import floats, take
+from lossdsl.backends.data import floats, take
 
 
 def quantities(states, trial_specs, model):

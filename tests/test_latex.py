@@ -11,8 +11,8 @@ from hypothesis import given, settings
 
 import lossdsl as ld
 from lossdsl import picture
-from lossdsl.formula import formula
-from lossdsl.ops import OPS
+from lossdsl.mathematics.formula import formula
+from lossdsl.operators.declaration import OPS
 from tests import cases
 from tests.render.formulas import FIXED, PAGE
 from tests.test_properties import compiled, losses

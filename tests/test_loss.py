@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.data import load_npz
+from lossdsl.backends.data import load_npz
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +291,7 @@ def test_a_term_in_python_needs_states_that_are_a_pytree(reach):
 
 
 def test_the_collector_is_on_again_after_compilations_that_overlap():
-    from lossdsl.compiler import collector_paused
+    from lossdsl.loss.compiler import collector_paused
 
     gc.enable()
     first, second = collector_paused(), collector_paused()

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
-from lossdsl.ops import OPS
+from lossdsl.operators.declaration import OPS
 from tests.oracle import Named, Oracle
 
 SHAPES = {

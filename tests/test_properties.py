@@ -16,8 +16,8 @@ from lark import Lark
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
-from lossdsl.expr import Call, Expr, Label, Let, Name, Number, by_default, call
-from lossdsl.ops import OPS
+from lossdsl.language.expr import Call, Expr, Label, Let, Name, Number, by_default, call
+from lossdsl.operators.declaration import OPS
 from tests.oracle import FORMULAS, Named, Oracle, plain
 
 SIZES = {"batch": 3, "time": 5, "xy": 2}

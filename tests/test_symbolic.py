@@ -10,9 +10,9 @@ import sympy
 from hypothesis import assume, example, given, settings, strategies as st
 
 import lossdsl as ld
-from lossdsl.expr import Number
-from lossdsl.normal import written
-from lossdsl.ops import OPS
+from lossdsl.language.expr import Number
+from lossdsl.meaning.normal import written
+from lossdsl.operators.declaration import OPS
 from tests.test_properties import programs, trees
 
 X, Y, ALPHA = sympy.symbols("x y alpha", real=True)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.data import load_npz
-from lossdsl.program import Program
+from lossdsl.backends.data import load_npz
+from lossdsl.backends.program import Program
 
 TEXT = "2*position + alpha*final(velocity) + minimum(step/100, 1)*nn_hidden + huber(nn_output, delta=beta)"
 

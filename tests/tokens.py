@@ -7,8 +7,8 @@ import json
 
 from pygments.token import Punctuation, Whitespace
 
-from lossdsl.highlight import KINDS, LossLexer
-from lossdsl.ops import OPS
+from lossdsl.language.highlight import KINDS, LossLexer
+from lossdsl.operators.declaration import OPS
 from tests.cases import read
 
 TEXTS = [*(case.text for case in read("parse.txt")), *(op.example for op in OPS.values())]

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from lossdsl.picture import document
+from lossdsl.mathematics.picture import document
 from tests.render.formulas import fixed, formulas, generated
 
 if len(sys.argv) > 1:

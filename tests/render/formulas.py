@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, Phase, given, settings
 
 import lossdsl as ld
-from lossdsl.ops import OPS
+from lossdsl.operators.declaration import OPS
 from tests import cases
 from tests.test_properties import compiled, losses
 

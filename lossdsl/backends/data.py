@@ -1,0 +1,308 @@
+"""The arrays that a loss is given: where they lie, what shapes they have, what is wrong with them."""
+
+import difflib
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lossdsl.errors import LossError, described, did_you_mean, error, listed
+from lossdsl.language import Call, Expr, Name, shown_axes
+from lossdsl.meaning import ROOTS, Defined, Object, Quantity, components, each_name
+from lossdsl.operators import BATCH, TIME, Axes, dual
+
+_MOST_PATHS = 200
+
+
+def take(root: Any, path: str) -> Any:
+    """What lies at a path such as `states.mechanics.effector.pos`; each part an attribute, a key or an index.
+
+    Of a path such as `states.base.vel[..., :2]`, those components of the vector that lies there.
+
+    Raises:
+        LossDataError: If it is not there; the hint offers the nearest paths that are.
+    """
+    if root is None:
+        raise error("no-root", name=path, root=path.split(".")[0])
+    value = root
+    parts, at = _parts(path)
+    try:
+        for part in parts:
+            value = value[part] if type(value) is dict else _step(value, part)
+    except (AttributeError, KeyError, IndexError):
+        raise _missing(root, components(path)[0]) from None
+    return value if at is None else _components(value, at, path)
+
+
+@cache
+def _parts(path: str) -> tuple[tuple[str, ...], Any]:
+    base, at = components(path)
+    return tuple(base.split(".")[1:]), at
+
+
+def _components(value: Any, at: Any, path: str) -> Any:
+    """Components along the last axis; JAX would take the nearest for those that are not there."""
+    length = (getattr(value, "shape", ()) or (0,))[-1]
+    bounds = (at,) if isinstance(at, int) else (at.start, at.stop)
+    if length == 0 or any(b is not None and not -length <= b <= length - isinstance(at, int) for b in bounds):
+        raise error("no-components", name=path, parent=components(path)[0], got=described(value))
+    return value[..., at]
+
+
+def from_dicts(quantities: Iterable[Quantity]) -> Callable[..., tuple[Any, ...] | None]:
+    """A function of the roots that gives what `take` gives where all is dicts, and None where it is not.
+
+    To `take` each array of a small loss is a tenth of its time; this is a hundredth.
+    """
+    known: dict[str, str] = {}
+    lines, values = [], []
+    for quantity in quantities:
+        *parents, last = quantity.path.split(".")
+        if quantity.is_tree or components(quantity.path)[1] is not None or not parents:
+            return lambda states, trial_specs, model: None
+        here = parents[0]
+        for i, part in enumerate(parents):
+            path = ".".join(parents[: i + 1])
+            if path not in known:
+                known[path] = f"dict_{len(known)}"
+                lines.append(f"{known[path]} = {f'{here}[{part!r}]' if i else here}")
+                lines.append(f"if type({known[path]}) is not dict: return None")
+            here = known[path]
+        values.append(f"{here}[{last!r}], ")
+    body = "\n        ".join([*lines, f"return ({''.join(values)})"])
+    # Paths are checked names, and stand in it as literals.
+    source = f"def found({', '.join(ROOTS)}):\n    try:\n        {body}\n    except KeyError:\n        return None\n"
+    made: dict[str, Any] = {}
+    exec(source, made)
+    function: Callable[..., tuple[Any, ...] | None] = made["found"]
+    return function
+
+
+def floats(root: Any, path: str) -> Any:
+    """The arrays of floats of the PyTree at a path; what else it holds is left out."""
+    return eqx.filter(take(root, path), eqx.is_inexact_array)
+
+
+def _step(value: Any, part: str) -> Any:
+    if isinstance(value, Mapping):
+        return value[part]
+    if part.isdecimal():
+        if isinstance(value, Sequence):
+            return value[int(part)]
+        raise KeyError(part)
+    return getattr(value, part)
+
+
+def _missing(root: Any, path: str) -> LossError:
+    parts, value = path.split("."), root
+    for i, part in enumerate(parts[1:], start=1):
+        try:
+            value = _step(value, part)
+        except (AttributeError, KeyError, IndexError):
+            parent = ".".join(parts[:i])
+            break
+    there = dict.fromkeys(found for found, leaf in paths(root, parts[0]) if leaf is not None)
+    same_end = [found for found in there if found.rsplit(".", 1)[-1] == parts[-1]]
+    near = difflib.get_close_matches(path, there, n=3, cutoff=0.6) or same_end[:3]
+    advice = f"the nearest there are: {listed(near)}" if near else f"there are: {listed(there)}"
+    if not there:
+        advice = f"there are no arrays in `{parts[0]}`"
+    return error("missing-path", name=path, parent=parent, part=part, advice=advice)
+
+
+def paths(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    """The arrays below a value with their paths, the first few hundred of them."""
+    stack, left = [(prefix, value)], _MOST_PATHS
+    while stack and left:
+        path, here = stack.pop()
+        children = _children(here)
+        if children is None:
+            left -= 1
+            yield path, here
+        else:
+            stack.extend((f"{path}.{key}", child) for key, child in reversed(children))
+
+
+def _children(value: Any) -> list[tuple[str, Any]] | None:
+    if hasattr(value, "shape") or value is None or isinstance(value, str | int | float):
+        return None
+    if isinstance(value, Mapping):
+        return [(str(key), child) for key, child in value.items()]
+    if hasattr(value, "_asdict"):
+        return list(value._asdict().items())
+    if isinstance(value, Sequence):
+        return [(str(i), child) for i, child in enumerate(value)]
+    fields = getattr(value, "__dict__", None)
+    return [(k, v) for k, v in fields.items() if not k.startswith("_")] if fields else None
+
+
+def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapping[str, Expr]) -> None:
+    """Hold the arrays against the vocabulary and the terms: ranks, lengths, windows.
+
+    Raises:
+        LossDataError: Names the quantities, their shapes and the term.
+    """
+    sizes: dict[str, Axes | None] = {}
+    for (name, quantity), array in zip(quantities.items(), arrays, strict=True):
+        try:
+            sizes[name] = _measured(name, quantity, array)
+            _check_lengths(name, sizes, arrays)
+        except LossError as failure:
+            failure.term = term_with(terms, name)
+            raise
+    measured: dict[bytes, Axes | None] = {}
+    for label, expr in terms.items():
+        try:
+            for node in each_name([expr]).values():
+                measured[node.key] = _lengths(node, sizes, measured)
+            _measure(expr, measured)
+        except LossError as failure:
+            failure.term = label
+            if failure.code == "lengths-differ":
+                used = [name for name in each_name([expr]) if name in sizes]
+                failure.fields["shapes"] = _shapes(used, quantities, arrays) + _one_step_more(failure.fields)
+            raise
+
+
+def check_tree(root: str, value: Any) -> None:
+    """Refuse what `jit` cannot take as an argument, a namespace that is no PyTree.
+
+    Raises:
+        LossDataError: Names the root and what it holds.
+    """
+    for leaf in jax.tree.leaves(value):
+        if not hasattr(leaf, "dtype") and type(leaf).__hash__ is None:
+            raise error("not-a-tree", root=root, got=described(leaf))
+
+
+def term_with(terms: Mapping[str, Expr], name: str) -> str | None:
+    """The first term that a name is in."""
+    return next((label for label, expr in terms.items() if name in each_name([expr])), None)
+
+
+def _measured(name: str, quantity: Quantity, array: Any) -> Axes | None:
+    declared = shown_axes(dict.fromkeys(quantity.dimensions))
+    fields: dict[str, Any] = {"name": name, "path": quantity.path, "axes": declared}
+    if quantity.is_tree and array is not None:
+        return None
+    if not hasattr(array, "shape") or not hasattr(array, "dtype") or isinstance(array, np.ma.MaskedArray):
+        raise error("no-array", got=described(array), **fields)
+    if (
+        array.dtype != bool
+        and not jnp.issubdtype(array.dtype, jnp.integer)
+        and not jnp.issubdtype(array.dtype, jnp.floating)
+    ):
+        raise error("no-array", got=f"an array of {array.dtype}", **fields)
+    shape = tuple(array.shape)
+    if len(shape) != len(quantity.dimensions):
+        rank = len(quantity.dimensions)
+        advice = f"`{quantity.path}` must have {rank} dimensions"
+        if len(shape) == rank - 1:
+            advice += "; a single trial is a batch of one: `jax.tree.map(lambda x: x[None], states)`"
+        elif len(shape) == rank + 1:
+            advice += "; over an ensemble of models map the loss: `jax.vmap(loss, ...)`"
+        raise error("rank", shape=shape, advice=advice, **fields)
+    for position, (axis, length) in enumerate(zip(quantity.dimensions, shape, strict=True)):
+        if axis == "1" and length != 1:
+            raise error("not-one", position=position, length=length, shape=shape, **fields)
+        if axis == BATCH and length == 0:
+            raise error("no-trials", name=name, shape=shape)
+    lengths = {axis: n for axis, n in zip(quantity.dimensions, shape, strict=True) if axis != "1"}
+    for axis, n in lengths.items():
+        if lengths.get(dual(axis), n) != n:
+            raise error("not-square", name=name, axis=axis, shape=shape, path=quantity.path)
+    return lengths
+
+
+def _check_lengths(name: str, sizes: Mapping[str, Axes | None], arrays: Sequence[Any]) -> None:
+    """Hold one quantity against those before it: an axis has one length wherever it stands, but for `time`."""
+    for axis, length in (sizes[name] or {}).items():
+        for i, (other, axes) in enumerate(sizes.items()):
+            if axis != TIME and axes and axes.get(axis, length) != length:
+                shapes = {"first_shape": arrays[i].shape, "second_shape": arrays[len(sizes) - 1].shape}
+                raise error("axis-length", axis=axis, first=other, second=name, **shapes)
+
+
+def _lengths(name: Name, sizes: Mapping[str, Axes | None], measured: dict[bytes, Axes | None]) -> Axes | None:
+    match name.meaning:
+        case Quantity():
+            return sizes[name.name]
+        case Defined() as defined:
+            return _measure(defined.expr, measured)
+        case Object():
+            return name.meaning.axes
+    return {}
+
+
+def _measure(node: Expr, measured: dict[bytes, Axes | None]) -> Axes | None:
+    if node.constant:
+        return {}
+    if node.key not in measured:
+        assert isinstance(node, Call)
+        operands = [_measure(arg, measured) for arg in node.args]
+        measured[node.key] = node.measure(operands).result
+    return measured[node.key]
+
+
+def _one_step_more(differ: Mapping[str, Any]) -> str:
+    left, right = differ["left_length"], differ["right_length"]
+    if differ["axis"] != TIME or abs(left - right) != 1 or "[" in differ["left"] + differ["right"]:
+        return ""
+    return f"; where states begin a step earlier write `{differ['left' if left > right else 'right']}[1:]`"
+
+
+def _shapes(names: Iterable[str], quantities: Mapping[str, Quantity], arrays: Sequence[Any]) -> str:
+    known = dict(zip(quantities, arrays, strict=True))
+    return ", ".join(f"`{name}` is {tuple(known[name].shape)}" for name in names if hasattr(known[name], "shape"))
+
+
+class Trajectories(NamedTuple):
+    """What a loss is evaluated on, in the order of its arguments: `loss(*trajectories)`."""
+
+    states: Any
+    trial_specs: Any
+    model: Any
+
+    def __repr__(self) -> str:
+        there = [
+            path for root, value in zip(ROOTS, self, strict=True) if value is not None for path, _ in paths(value, root)
+        ]
+        return f"Trajectories of {listed(there, at_most=4)}"
+
+
+def load_npz(path: str | Path) -> Trajectories:
+    """Read trajectories from an `.npz` file whose keys are paths, such as `states.net.hidden`.
+
+    Raises:
+        LossDataError: If the file cannot be read, or a key does not begin with a root.
+    """
+    if not Path(path).is_file():
+        raise error("no-file", path=str(path), advice="give the path of an .npz file")
+    if not zipfile.is_zipfile(path):
+        raise error("bad-file", path=str(path), reason="it is not an .npz file")
+    try:
+        # Opened here: NumPy leaves a file that is cut off open.
+        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as failure:
+        raise error("bad-file", path=str(path), reason=str(failure).split("\n")[0]) from None
+    tree: dict[str, Any] = {}
+    for key, array in arrays.items():
+        *parents, last = key.split(".")
+        if (parents or [last])[0] not in ROOTS:
+            advice = did_you_mean(key.split(".")[0], ROOTS, f"begin it with {listed(ROOTS)}")
+            raise error("bad-key", path=str(path), key=key, advice=advice)
+        here: Any = tree
+        for part in parents:
+            here = here.setdefault(part, {}) if isinstance(here, dict) else None
+        if not isinstance(here, dict) or last in here:
+            raise error("bad-key", path=str(path), key=key, advice="another key is a part of it; rename one")
+        here[last] = array
+    return Trajectories(*(tree.get(root) for root in ROOTS))

@@ -1,0 +1,338 @@
+"""Terms to Python/JAX source.
+
+The source is what runs, and what `loss.python()` shows: `quantities` picks the arrays, `per_trial` computes the
+terms of each trial, `weights` those weights that are made of parameters. Every variable says which text it came
+from. Equal sub-expressions are computed once.
+"""
+
+import json
+import keyword
+from collections import Counter
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+from lossdsl.errors import clip
+from lossdsl.language import (
+    ATOM,
+    POWER,
+    PRODUCT,
+    SUM,
+    UNARY,
+    Call,
+    Expr,
+    Name,
+    Number,
+    by_default,
+    call,
+    subscript_text,
+)
+from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, each_name, expression, rewrite, weight_of
+from lossdsl.operators import STEP, TIME, Axes, Default
+
+_LONGEST = 90
+_WIDEST_SUM = 20
+
+
+_TAKEN = "jnp ops floats take parameters quantities objects step states trial_specs model".split()  # noqa: SIM905
+# A definition that unfolds to more nodes than this is computed for all steps, though one is asked for.
+_MOST_UNFOLDED = 50
+
+
+def emit(terms: tuple[Term, ...]) -> tuple[str, dict[str, Name]]:
+    """The source of a normal form, and the names that it uses, what is needed first standing first."""
+    bodies = {term.label: _lowered(term.expr) for term in terms}
+    lowered: dict[Defined, Expr] = {}
+
+    def definition(meaning: Defined) -> Expr:
+        if meaning not in lowered:
+            lowered[meaning] = _lowered(rewrite(meaning.expr))
+        return lowered[meaning]
+
+    names = each_name(bodies.values(), definition)
+    return _Writer(terms, bodies, names, definition).module(), names
+
+
+def _lowered(node: Expr) -> Expr:
+    return _guarded(_step_first(node))
+
+
+def _guarded(node: Expr) -> Expr:
+    """The expression with 1 for what a mask leaves out, before anything is computed from it.
+
+    A gradient of 0 would become NaN again on its way back through what is NaN or infinite there.
+    """
+    if not isinstance(node, Call) or node.constant:
+        return node
+    result = node.over([_guarded(arg) for arg in node.args])
+    if "where" not in node.op.named or not result.args[1].axes:
+        return result
+    first, mask = result.args
+    if isinstance(first, Name) and not isinstance(first.meaning, Defined):
+        return result  # the operator itself leaves it out
+    return result.func(_behind(mask, first), mask)
+
+
+def _behind(mask: Expr, node: Expr) -> Expr:
+    """The guard put in at the operands of all that treats the axes of the mask step by step."""
+    axes = set(mask.axes or ())
+    if node.constant or not axes <= set(node.axes or ()):
+        return node
+    if isinstance(node, Name) and isinstance(node.meaning, Defined) and node.meaning.size <= _MOST_UNFOLDED:
+        return _behind(mask, _guarded(rewrite(node.meaning.expr)))
+    if isinstance(node, Call) and node.op.name != "[]" and axes.isdisjoint(_along(node)):
+        return node.func(*[_behind(mask, arg) for arg in node.args])
+    return call("where", mask, node, Number(value=Fraction(1)))
+
+
+def _along(node: Call) -> tuple[str, ...]:
+    along = node.fit.along or ()
+    return (along,) if isinstance(along, str) else along
+
+
+def _step_first(node: Expr) -> Expr:
+    """The expression with single time steps taken first: of `final(sqnorm(x))` only `sqnorm(final(x))` is needed."""
+    if not isinstance(node, Call) or node.constant:
+        return node
+    result = node.over([_step_first(arg) for arg in node.args])
+    takes_step = result.op.name in ("final", "initial") or isinstance(result.static, int)
+    return _push(result, result.args[0]) if takes_step else result
+
+
+def _push(step: Call, operand: Expr) -> Expr:
+    if isinstance(operand, Name) and isinstance(operand.meaning, Defined) and operand.meaning.size <= _MOST_UNFOLDED:
+        inner = rewrite(operand.meaning.expr)
+        pushed = _push(step, inner)
+        return step.func(operand) if isinstance(pushed, Call) and pushed.args[0] is inner else pushed
+    if isinstance(operand, Call) and operand.op.rule.each_step and operand.static != TIME:
+        return operand.func(*[_push(step, arg) if TIME in (arg.axes or ()) else arg for arg in operand.args])
+    return step.func(operand)
+
+
+class _Writer:
+    def __init__(
+        self,
+        terms: tuple[Term, ...],
+        bodies: Mapping[str, Expr],
+        names: Mapping[str, Name],
+        definition: Callable[[Defined], Expr],
+    ):
+        self.terms = terms
+        self.bodies = bodies
+        self.names = names
+        self.definition = definition
+        self.variables: dict[str, str] = {STEP: STEP}
+        self.repeats: Counter[str] = Counter()
+        self.taken = set(_TAKEN)
+        self.lines: list[str] = []
+        self.known: dict[bytes, str] = {}
+        exprs = [*bodies.values()]
+        exprs += [definition(name.meaning) for name in names.values() if isinstance(name.meaning, Defined)]
+        self.uses = _uses(exprs)
+
+    def module(self) -> str:
+        quantities = {n: name.meaning for n, name in self.names.items() if isinstance(name.meaning, Quantity)}
+        for name in self.names:
+            self.variables.setdefault(name, self.variable(name))
+        return "\n".join(
+            [
+                "import jax.numpy as jnp",
+                "",
+                "from lossdsl.operators import ops",
+                "from lossdsl.backends.data import floats, take",
+                "",
+                "",
+                *self.quantities(quantities),
+                "",
+                "",
+                *self.per_trial(quantities),
+                "",
+                "",
+                *self.weights(),
+                "",
+            ]
+        )
+
+    def variable(self, name: str) -> str:
+        plain = _identifier(name)
+        while plain in self.taken:
+            self.repeats[plain] += 1
+            plain = f"{plain}_{self.repeats[plain]}"
+        self.taken.add(plain)
+        return plain
+
+    def temporary(self, code: str, comment: str) -> str:
+        self.repeats["t"] += 1
+        variable = self.variable(f"t{self.repeats['t']}")
+        self.assign(variable, code, comment)
+        return variable
+
+    def assign(self, variable: str, code: str, comment: str) -> None:
+        self.lines += [f"    # {clip(comment)}", f"    {variable} = {code}"]
+
+    def quantities(self, quantities: Mapping[str, Quantity]) -> list[str]:
+        rows = []
+        for name, quantity in quantities.items():
+            root, reader = quantity.path.split(".")[0], "floats" if quantity.is_tree else "take"
+            rows.append(f"        {reader}({root}, {_quoted(quantity.path)}),  # {name}: {quantity.axes_text}")
+        return ["def quantities(states, trial_specs, model):", *_returned("(", rows, ")")]
+
+    def per_trial(self, quantities: Mapping[str, Quantity]) -> list[str]:
+        self.lines = ["def per_trial(quantities, parameters, step, objects):"]
+        if quantities:
+            variables = [self.variables[name] for name in quantities]
+            self.lines.append(f"    {', '.join(variables)}{',' if len(variables) == 1 else ''} = quantities")
+        for name, node in self.names.items():
+            self.define(name, node)
+        rows = [self.row(term) for term in self.terms]
+        return [*self.lines, *_returned("{", rows, "}")]
+
+    def define(self, name: str, node: Name) -> None:
+        variable = self.variables[name]
+        match node.meaning:
+            case Quantity(dimensions=dimensions) if "1" in dimensions:
+                ones = tuple(i for i, axis in enumerate(dimensions) if axis == "1")
+                self.lines.append(f"    {variable} = jnp.squeeze({variable}, axis={ones})")
+            case Parameter() if name != STEP:
+                self.lines.append(f"    {variable} = parameters[{_quoted(name)}]")
+            case Object():
+                self.lines.append(f"    {variable} = objects[{_quoted(name)}]()")
+            case Defined(expr=expr) as meaning:
+                lowered = self.definition(meaning)
+                self.assign(variable, self.code(lowered, SUM), f"{name} = {expr}")
+                self.known.setdefault(lowered.content, variable)
+
+    def row(self, term: Term) -> str:
+        body = self.bodies[term.label]
+        axes, code = list(body.axes or ()), self.code(body, SUM)
+        if TIME in axes:
+            code = f"ops.sum({code}, axis={axes.index(TIME)})"
+        written = str(term.expr)
+        return f"        {_quoted(term.label)}: {code}," + ("" if written == term.label else f"  # {clip(written)}")
+
+    def weights(self) -> list[str]:
+        self.lines = ["def weights(parameters, step):"]
+        self.known = {}
+        made = [term for term in self.terms if term.number is None]
+        exprs = {term.label: expression(term.factor) for term in made}
+        for name, node in each_name(exprs.values()).items():
+            if name not in self.variables:
+                self.variables[name] = self.variable(name)
+            self.define(name, node)
+        rows = [f"        {_quoted(label)}: {self.code(expr, SUM)},  # {expr!s}" for label, expr in exprs.items()]
+        return [*self.lines, *_returned("{", rows, "}")]
+
+    def code(self, node: Expr, level: int) -> str:
+        """The Python expression of a node, in parentheses where it binds looser than `level`."""
+        if isinstance(node, Call) and node.content in self.known:
+            return self.known[node.content]
+        code, binds = self.inline(node)
+        if isinstance(node, Call) and (self.shared(node) or len(code) > _LONGEST):
+            return self.hoist(node, code)
+        return code if binds >= level else f"({code})"
+
+    def shared(self, node: Call) -> bool:
+        return not node.constant and self.uses[node.content] > 1
+
+    def hoist(self, node: Call, code: str) -> str:
+        self.known[node.content] = self.temporary(code, str(node))
+        return self.known[node.content]
+
+    def inline(self, node: Expr) -> tuple[str, int]:
+        match node:
+            case Number():
+                return _literal(node.value), ATOM
+            case Name():
+                return self.variables[node.name], ATOM
+            case Call() if node.constant and isinstance(value := weight_of(node), Fraction):
+                return (_literal(value), ATOM) if value >= 0 else (f"-{_literal(-value)}", UNARY)
+            case Call():
+                return self.operator(node)
+        raise AssertionError(f"please report: no code for {type(node)}")
+
+    def operator(self, node: Call) -> tuple[str, int]:
+        frame = node.fit.frame
+        args = [(arg, frame) for arg in node.args]
+        match node.op.name:
+            case "+":
+                return self.sum(node, frame), SUM
+            case "*" | "/" as sign:
+                return f"{self.aligned(*args[0], PRODUCT)} {sign} {self.aligned(*args[1], UNARY)}", PRODUCT
+            case "neg":
+                return f"-{self.code(node.args[0], UNARY)}", UNARY
+            case "**":
+                return f"{self.aligned(*args[0], ATOM)} ** {self.aligned(*args[1], UNARY)}", POWER
+            case "[]":
+                before = ":, " * list(frame).index(TIME)
+                return f"{self.code(node.args[0], ATOM)}[{before}{subscript_text(node.static)}]", ATOM
+        parameters = node.op.parameters(len(args))
+        written = [self.argument(node, *parameter, arg) for parameter, arg in zip(parameters, node.args, strict=True)]
+        return f"ops.{node.op.name}({', '.join([*filter(None, written), *self.axis(node)])})", ATOM
+
+    def argument(self, node: Call, parameter: str, default: Default, arg: Expr) -> str:
+        """An argument as it is given to the function; a mask that leaves nothing out is left away."""
+        if parameter in node.op.named and isinstance(default, Fraction) and arg == by_default(default):
+            return ""
+        code = self.aligned(arg, node.fit.frame, SUM)
+        return code if default is None else f"{parameter}={code}"
+
+    def axis(self, node: Call) -> list[str]:
+        frame, along = list(node.fit.frame), node.fit.along
+        if along is None:
+            return []
+        positions = frame.index(along) if isinstance(along, str) else tuple(frame.index(axis) for axis in along)
+        return [f"axis={positions}"]
+
+    def sum(self, node: Call, frame: Axes) -> str:
+        """A sum; a long one in several lines, since Python nests `a + b + c` to the left."""
+        total = self.aligned(node.args[0], frame, SUM)
+        for count, arg in enumerate(node.args[1:], start=1):
+            minus = isinstance(arg, Call) and arg.op.name == "neg" and not arg.constant
+            addend = self.aligned(arg.args[0] if minus else arg, frame, PRODUCT)
+            total += f" {'-' if minus else '+'} {addend}"
+            if count % _WIDEST_SUM == 0 and count + 1 < len(node.args):
+                total = self.temporary(total, "part of a long sum")
+        return total
+
+    def aligned(self, node: Expr, frame: Axes, level: int) -> str:
+        """The operand with the dimensions of the frame, those that it lacks having length 1."""
+        axes = list(node.axes or ())
+        if not axes or axes == list(frame):
+            return self.code(node, level)
+        code = self.code(node, ATOM)
+        order = [axes.index(axis) for axis in frame if axis in axes]
+        if order != sorted(order):
+            code = f"jnp.transpose({code}, {tuple(order)})"
+        index = [":" if axis in axes else "None" for axis in frame]
+        return code if "None" not in index else f"{code}[{', '.join(index)}]"
+
+
+def _uses(exprs: list[Expr]) -> Counter[bytes]:
+    """How often each operation is needed, its own operands counted once."""
+    uses: Counter[bytes] = Counter()
+    stack = list(exprs)
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Call):
+            content = node.content
+            uses[content] += 1
+            if uses[content] == 1:
+                stack += node.args
+    return uses
+
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _returned(opening: str, rows: list[str], closing: str) -> list[str]:
+    return [f"    return {opening}", *rows, f"    {closing}"] if rows else [f"    return {opening}{closing}"]
+
+
+def _literal(value: Fraction) -> str:
+    return str(value.numerator) if value.denominator == 1 and value < 10**6 else repr(float(value))
+
+
+def _identifier(name: str) -> str:
+    """A Python variable that reads like the name."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
+    plain = plain if plain and not plain[0].isdigit() else f"_{plain}"
+    return f"{plain}_" if keyword.iskeyword(plain) else plain

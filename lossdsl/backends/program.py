@@ -1,0 +1,231 @@
+"""Source to function: the compiled form of a loss, and its evaluation under `jit`."""
+
+import inspect
+import linecache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from hashlib import sha256
+from typing import Any
+from weakref import WeakValueDictionary, finalize
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lossdsl.backends import data
+from lossdsl.backends.emit import emit
+from lossdsl.errors import LossError, described, error, listed
+from lossdsl.language import Expr
+from lossdsl.meaning import Object, Parameter, Quantity, Term, components, each_name, expression
+from lossdsl.operators import BATCH, STEP, Axes, wide
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What of a loss is compiled; two of the same source are one, and share what XLA made of it.
+
+    Attributes:
+        source: The Python source.
+        terms: The labels with their bodies, in order.
+        numbers: The labels of the terms whose weight is a number, given with each call.
+        quantities: What it reads, in the order of the arrays.
+        parameters: The parameters that it uses, `step` left out.
+        objects: The Python terms that it was built with, by name; a loss holds those that it calls.
+        uses_step: Whether it needs `step`.
+    """
+
+    source: str
+    terms: Mapping[str, Expr]
+    numbers: tuple[str, ...]
+    quantities: Mapping[str, Quantity]
+    parameters: tuple[str, ...]
+    objects: Mapping[str, Object]
+    uses_step: bool
+
+    def __repr__(self) -> str:
+        return f"Program of {listed(self.terms)}"
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Program) and self.source == other.source)
+
+    def __hash__(self) -> int:
+        return hash(self.source)
+
+    def __reduce__(self) -> Any:
+        return _interned, tuple(getattr(self, field.name) for field in fields(self))
+
+    @cached_property
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """The functions of the source; `linecache` lets a traceback show its lines."""
+        filename = f"<lossdsl {sha256(self.source.encode()).hexdigest()[:12]}>"
+        linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
+        finalize(self, linecache.cache.pop, filename, None)
+        found: dict[str, Any] = {}
+        # Our own source: what a user wrote stands in it as checked identifiers, in repr or in comments.
+        exec(compile(self.source, filename, "exec"), found)
+        return {name: found[name] for name in ("quantities", "per_trial", "weights")}
+
+    @cached_property
+    def _from_dicts(self) -> Callable[..., tuple[Any, ...] | None]:
+        return data.from_dicts(self.quantities.values())
+
+    def pick(self, states: Any, trial_specs: Any, model: Any) -> tuple[Any, ...]:
+        """The arrays that the loss reads; one that is not there is refused, with its term."""
+        found = self._from_dicts(states, trial_specs, model)
+        if found is not None:
+            return found
+        try:
+            return self.functions["quantities"](states, trial_specs, model)
+        except LossError as failure:
+            path = failure.fields.get("name")
+            name = next((n for n, q in self.quantities.items() if path in (q.path, components(q.path)[0])), "")
+            failure.term = data.term_with(self.terms, name)
+            raise
+
+    def check(self, arrays: Sequence[Any]) -> None:
+        """Refuse arrays that are missing, of another rank, or of lengths that do not match."""
+        data.check(self.quantities, arrays, self.terms)
+
+    def per_trial(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> dict[str, Array]:
+        """The terms before the mean over `batch`, without weights; data that does not fit is refused."""
+        self.check(arrays)
+        batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
+        called = {name: _called(name, term, self.objects[name].axes, batch) for name, term in dict(objects).items()}
+        return self.functions["per_trial"]([_as_float(a) for a in arrays], parameters, _step(step), called)
+
+    def _batched(self, arrays: Sequence[Any]) -> list[tuple[Quantity, Any]]:
+        return [(q, a) for q, a in zip(self.quantities.values(), arrays, strict=True) if BATCH in q.dimensions]
+
+    def weights(self, numbers: Array, parameters: Any, step: Any) -> list[Array]:
+        """The weights of all terms, in order."""
+        made = self.functions["weights"](parameters, _step(step))
+        given = dict(zip(self.numbers, numbers, strict=True))
+        return [jnp.asarray(made[label]) if label in made else given[label] for label in self.terms]
+
+    def evaluate(
+        self,
+        numbers: Array,
+        parameters: Any,
+        step: Any,
+        arrays: Sequence[Any],
+        objects: Any = (),
+        *,
+        trials: bool = False,
+    ) -> Any:
+        """Weighted values, values without weights, weights and total, averaged over `batch` or for each trial.
+
+        Weights that are numbers stay with the caller, who has them: an array handed back takes time.
+        """
+        raw = list(self.per_trial(parameters, step, arrays, objects).values())
+        if not trials:
+            raw = [jnp.mean(wide(value)) for value in raw]
+        weights = self.weights(numbers, parameters, step)
+        values = [weighted(value, weight) for value, weight in zip(raw, weights, strict=True)]
+        # A parameter is handed back as a copy: the caller may donate what is given or what is returned.
+        made = [jnp.copy(w) for w, label in zip(weights, self.terms, strict=True) if label not in self.numbers]
+        return values, raw, made, sum(values[1:], start=values[0])
+
+    @cached_property
+    def run(self) -> Callable[..., Any]:
+        """`evaluate`, compiled."""
+        return jax.jit(self.evaluate)
+
+    @cached_property
+    def run_trials(self) -> Callable[..., Any]:
+        """`evaluate` for each trial, compiled."""
+        return jax.jit(partial(self.evaluate, trials=True))
+
+    @cached_property
+    def run_with_objects(self) -> Callable[..., Any]:
+        """Either, compiled, with Python terms: they see the whole PyTrees, which may hold anything."""
+
+        @eqx.filter_jit
+        def run(trials: bool, numbers: Any, parameters: Any, step: Any, arrays: Any, objects: Any, given: Any) -> Any:
+            return self.evaluate(numbers, parameters, step, arrays, bound_terms(objects, given), trials=trials)
+
+        return run
+
+
+def weighted(value: Array, weight: Array) -> Array:
+    """The product, and 0 for a weight of 0 also where the value is NaN or infinite: the term is off.
+
+    No gradient goes into such a value; one into the weight goes where the value is finite.
+    """
+    weight = jnp.asarray(weight, value.dtype)
+    return jnp.where((weight == 0) & ~jnp.isfinite(value), 0, value) * weight
+
+
+def bound_terms(objects: Mapping[str, Any], given: tuple[Any, ...]) -> dict[str, Callable[[], Any]]:
+    """The `term` of each object on the states, the trials and, where it takes it, the model.
+
+    Terms with the same `build_context` share what it returns.
+    """
+    contexts: dict[Any, Any] = {}
+
+    def in_context(term: Any) -> Any:
+        if term.build_context not in contexts:
+            contexts[term.build_context] = term.build_context(*given)
+        return term.term_in(contexts[term.build_context])
+
+    return {
+        name: partial(in_context, term)
+        if hasattr(term, "build_context") and hasattr(term, "term_in")
+        else partial(term.term, *given[: len(inspect.signature(term.term).parameters)])
+        for name, term in objects.items()
+    }
+
+
+_PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()
+
+
+def build(terms: tuple[Term, ...]) -> Program:
+    """The program of a normal form."""
+    source, names = emit(terms)
+    scales = each_name([expression(term.factor) for term in terms if term.number is None])
+    meanings: dict[str, Any] = {name: node.meaning for name, node in {**scales, **names}.items()}
+    parameters = [name for name, meaning in meanings.items() if isinstance(meaning, Parameter)]
+    return _interned(
+        source,
+        terms={term.label: term.expr for term in terms},
+        numbers=tuple(term.label for term in terms if term.number is not None),
+        quantities={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Quantity)},
+        parameters=tuple(name for name in parameters if name != STEP),
+        objects={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Object)},
+        uses_step=STEP in parameters,
+    )
+
+
+def _interned(*parts: Any, **more: Any) -> Program:
+    program = Program(*parts, **more)
+    return program if program.objects else _PROGRAMS.setdefault(program.source, program)
+
+
+def _as_float(array: Any) -> Any:
+    """Masks and counts as the floats that they stand for: int8 would wrap around in a square."""
+    is_exact = hasattr(array, "dtype") and not jnp.issubdtype(array.dtype, jnp.floating)
+    return jnp.asarray(array, jnp.result_type(float)) if is_exact else array
+
+
+def _step(step: Any) -> Any:
+    return None if step is None else jnp.asarray(step, jnp.result_type(float))
+
+
+def _called(name: str, term: Callable[[], Any], axes: Axes, batch: int | None) -> Callable[[], Array]:
+    """The term of a Python object, its result held against the axes that it must have."""
+
+    def call() -> Array:
+        value = term()
+        if not axes and isinstance(value, int | float):
+            value = jnp.asarray(value, jnp.result_type(float))
+        advice = "`term` returns one number per trial, with `time` and all other axes reduced"
+        if not hasattr(value, "shape"):
+            raise error("term-shape", name=name, got=described(value), advice=advice)
+        if value.ndim != len(axes) or (batch is not None and BATCH in axes and value.shape[0] != batch):
+            got = f"an array of shape {tuple(value.shape)}" + (f", for {batch} trials" if batch is not None else "")
+            none = "; if no trial changes it, write `axes = ()` in the class" if value.ndim == 0 else ""
+            raise error("term-shape", name=name, got=got, advice=advice + none)
+        return value
+
+    return call

@@ -1,0 +1,35 @@
+"""Text -> `Expr`, and back: the tree that everything else works on."""
+
+from lossdsl.language.expr import (
+    Call as Call,
+    Expr as Expr,
+    Fault as Fault,
+    Label as Label,
+    Let as Let,
+    Name as Name,
+    Number as Number,
+    by_default as by_default,
+    call as call,
+    of_number as of_number,
+)
+from lossdsl.language.misfit import shown_axes as shown_axes
+from lossdsl.language.numbers import (
+    LARGEST as LARGEST,
+    SMALLEST as SMALLEST,
+    decimal as decimal,
+    described_number as described_number,
+    exact_number as exact_number,
+)
+from lossdsl.language.parse import is_name as is_name, parse as parse, read as read
+from lossdsl.language.syntax import POWERS as POWERS
+from lossdsl.language.text import (
+    ATOM as ATOM,
+    POWER as POWER,
+    PRODUCT as PRODUCT,
+    SUM as SUM,
+    UNARY as UNARY,
+    axis_text as axis_text,
+    program_text as program_text,
+    subscript_text as subscript_text,
+)
+from lossdsl.language.tree import MAX_DEPTH as MAX_DEPTH

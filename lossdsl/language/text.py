@@ -1,0 +1,79 @@
+"""The texts of the parts of an expression -> the text of the whole, which parses back to it."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+from lossdsl.language.numbers import decimal
+from lossdsl.operators import Default, Op
+
+# How tightly a text binds, loosest first: one level per rule of the grammar.
+SUM, LABEL, PRODUCT, UNARY, POWER, ATOM = range(6)
+
+
+class Written(NamedTuple):
+    """A text, and how tightly it binds."""
+
+    text: str
+    binds: int
+
+    def at(self, level: int) -> str:
+        """The text, in parentheses where it binds looser."""
+        return self.text if self.binds >= level else f"({self.text})"
+
+
+def number_text(value: Fraction) -> str:
+    """The shortest exact decimal, or a quotient where there is none."""
+    return decimal(value) or f"{value.numerator}/{value.denominator}"
+
+
+def default_text(default: Default) -> str:
+    """What an option is where a text does not give it."""
+    return default if isinstance(default, str) else number_text(default or Fraction(0))
+
+
+def sum_texts(addends: Sequence[tuple[Written, bool]]) -> list[str]:
+    """The texts of addends, each given with whether it is subtracted; those after the first with their sign."""
+    (first, _), *others = addends
+    return [first.at(LABEL), *(f"{'-' if minus else '+'} {addend.at(LABEL)}" for addend, minus in others)]
+
+
+def operator_text(op: Op, args: Sequence[Written], static: Any) -> Written:
+    """The text of an operator and its operands, but for sums."""
+    match op.name:
+        case "*" | "/" as sign:
+            return Written(f"{args[0].at(PRODUCT)}{sign}{args[1].at(UNARY)}", PRODUCT)
+        case "neg":
+            return Written(f"-{args[0].at(UNARY)}", UNARY)
+        case "**":
+            return Written(f"{args[0].at(ATOM)}**{args[1].at(UNARY)}", POWER)
+        case "[]":
+            return Written(f"{args[0].at(ATOM)}[{subscript_text(static)}]", ATOM)
+    given = [
+        arg.text if default is None else f"{name}={arg.text}"
+        for arg, (name, default) in zip(args, op.parameters(len(args)), strict=True)
+        if default is None or arg.text != default_text(default)
+    ]
+    axis = [f"axis={axis_text(static)}"] if static else []
+    return Written(f"{op.name}({', '.join(given + axis)})", ATOM)
+
+
+def program_text(definitions: Iterable[tuple[str, str]], loss: str) -> str:
+    """Definitions, one a line, and then the loss."""
+    rows = [f"{name} = {value}" for name, value in definitions]
+    # A line that begins with a sign would go on from the one before.
+    separator = ";\n" if loss.startswith("-") else "\n"
+    return "\n".join(rows) + separator + loss if rows else loss
+
+
+def axis_text(static: str | tuple[str, ...]) -> str:
+    """An axis or several as they are written after `axis=`."""
+    return static if isinstance(static, str) else f"({', '.join(static)})"
+
+
+def subscript_text(static: Any) -> str:
+    """An index or a slice as it is written between brackets."""
+    if isinstance(static, int):
+        return str(static)
+    start, stop, stride = ("" if bound is None else str(bound) for bound in static)
+    return f"{start}:{stop}" + (f":{stride}" if stride else "")

@@ -1,0 +1,11 @@
+"""What is given -> what a user holds: a loss, the `LossDict` it returns, and what changed between two."""
+
+from lossdsl.loss.diff import Change as Change, LossDiff as LossDiff, diff as diff
+from lossdsl.loss.gradients import (
+    GradientReport as GradientReport,
+    TermGradients as TermGradients,
+    position as position,
+    term_gradients as term_gradients,
+)
+from lossdsl.loss.loss import AbstractLoss as AbstractLoss, CompositeLoss as CompositeLoss, compile as compile
+from lossdsl.loss.values import LossDict as LossDict, shortest as shortest, summary as summary, table as table

@@ -1,0 +1,100 @@
+"""A loss and arrays -> the `LossDict`: the arrays picked, the compiled function called, what JAX refuses told."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lossdsl.backends import Program, check_tree
+from lossdsl.errors import LossError, error
+from lossdsl.language import described_number
+from lossdsl.loss.parts import is_ensemble
+from lossdsl.loss.scalars import as_scalar
+from lossdsl.loss.values import LossDict
+from lossdsl.meaning import ROOTS
+
+# Where a loss keeps its weights one by one, once they are asked for.
+_SCALARS = "_scalars"
+# Each look-up of an attribute, `__dict__` too, goes through Python code of Equinox.
+_look_up = object.__getattribute__
+
+
+def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *, trials: bool = False) -> LossDict:
+    """What a loss returns, for each trial or averaged.
+
+    Not a method: Equinox builds a module each time a method of one is looked up, a tenth of a small call.
+    """
+    own = _look_up(loss, "__dict__")
+    weights = own.get(_SCALARS)
+    if weights is None:
+        if is_ensemble(own["numbers"], own["parameters"]):
+            return _of_members(loss, states, trial_specs, model, step, trials)
+        weights = _scalars(own)
+    program: Program = own["program"]
+    step, arrays = given_step(program, step) if program.uses_step else None, None
+    try:
+        arrays = program.pick(states, trial_specs, model)
+        if program.objects:
+            given = (states, trial_specs, model)
+            for root, value in zip(ROOTS, given, strict=True):
+                check_tree(root, value)
+            objects = eqx.combine(loss.objects, loss.rest)
+            out = program.run_with_objects(trials, own["numbers"], own["parameters"], step, arrays, objects, given)
+        else:
+            out = (program.run_trials if trials else program.run)(own["numbers"], own["parameters"], step, arrays)
+    except LossError as failure:
+        raise failure.with_traceback(None) from None
+    except (TypeError, ValueError):
+        if arrays is not None:
+            program.check(arrays)
+        raise
+    values, raw, made, total = out
+    if made:
+        given, rest = dict(zip(program.numbers, weights, strict=True)), iter(made)
+        weights = tuple(given[label] if label in given else next(rest) for label in program.terms)
+    return LossDict.of(zip(program.terms, values, strict=True), raw, weights, total)
+
+
+def _scalars(own: dict[str, Any]) -> tuple[Any, ...]:
+    """The weights that are numbers one by one, known ones on the host: they share no buffer that may be donated."""
+    numbers = own["numbers"]
+    if isinstance(numbers, jax.core.Tracer):
+        return tuple(numbers)
+    own[_SCALARS] = tuple(jax.device_get(numbers))
+    return own[_SCALARS]
+
+
+def _of_members(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, trials: bool) -> LossDict:
+    """What each of the losses of an ensemble returns; the axes of the members stand first."""
+    depth = max(loss.numbers.ndim - 1, *map(np.ndim, loss.parameters.values()), 0)
+    if jax.tree.leaves(loss.objects) or loss.numbers.ndim - 1 not in (0, depth):
+        raise error("ensemble")
+
+    def one(numbers: Any, parameters: Any) -> LossDict:
+        changed = eqx.tree_at(lambda loss: (loss.numbers, loss.parameters), loss, (numbers, parameters))
+        return evaluated(changed, states, trial_specs, model, step, trials=trials)
+
+    # A weight or a parameter that all members share has none of their axes.
+    axes = (0 if loss.numbers.ndim > 1 else None, {n: 0 if np.ndim(v) else None for n, v in loss.parameters.items()})
+    for _ in range(depth):
+        one = jax.vmap(one, axes)
+    return one(loss.numbers, loss.parameters)
+
+
+def given_step(program: Program, step: Any) -> Any:
+    """The training iteration in the one type that the loss is compiled for, so that no kind of number retraces."""
+    if not program.uses_step:
+        return None
+    if step is None:
+        raise error("no-step")
+    dtype = jnp.result_type(float)
+    if isinstance(step, int) and not isinstance(step, bool) and abs(step) < 2**31:
+        return np.asarray(step, dtype)
+    if getattr(step, "shape", ()) != () or isinstance(step, str):
+        raise error("bad-step", got=described_number(step))
+    if isinstance(step, jax.Array) and jnp.issubdtype(step.dtype, jnp.number) and not jnp.iscomplexobj(step):
+        is_held = step.dtype == dtype and not step.weak_type
+        return step if is_held else jax.lax.convert_element_type(step, dtype)
+    return as_scalar(step, "the training iteration", "step")

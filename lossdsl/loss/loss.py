@@ -1,0 +1,362 @@
+"""What a user holds: a loss, made from text, from a mapping, or by algebra; called on trajectories."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import equinox as eqx
+import jax
+from jax import Array
+
+from lossdsl.backends import Program, build, feedbax_loss
+from lossdsl.errors import LossError, error
+from lossdsl.language import Expr
+from lossdsl.loss.algebra import grouped, single, without
+from lossdsl.loss.changed import check_labels, new_numbers, new_parameters
+from lossdsl.loss.compiler import collector_paused, mapping, named_losses, parts_of, told_by_term
+from lossdsl.loss.evaluate import evaluated, given_step
+from lossdsl.loss.gradients import GradientReport, gradient_report
+from lossdsl.loss.parts import Parts, Written, check_single, term_parts, terms_now
+from lossdsl.loss.plain import config_of
+from lossdsl.loss.scalars import as_scalar, as_vector
+from lossdsl.loss.shown import digest, text
+from lossdsl.loss.summed import Summed
+from lossdsl.loss.values import LossDict
+from lossdsl.meaning import FEEDBAX, Defined, Term, Vocabulary, each_name, written
+from lossdsl.operators import BATCH
+
+
+def compile(
+    loss: "str | Mapping[str, Any] | Expr | AbstractLoss",
+    vocabulary: Vocabulary | str = FEEDBAX,
+    *,
+    quantities: Mapping[str, Any] | None = None,
+    terms: "Mapping[str, Any] | Sequence[AbstractLoss] | None" = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> "CompositeLoss":
+    """Compile a loss.
+
+    The arguments are the keys of a config, and may be what a config gives: plain mappings, `DictConfig` of OmegaConf,
+    rows of a vocabulary as mappings, numbers as texts.
+
+    Args:
+        loss: A text; a mapping from label to a text, or to `{weight, expr}`, one term each; a tree from `parse`; or
+            a loss.
+        vocabulary: What its names mean; `"feedbax"` if none is given, `"none"` for an empty one.
+        quantities: More quantities, as in `Vocabulary`.
+        terms: More terms: objects with `label` and `term(states, trial_specs, model)`, or texts by name.
+        parameters: More parameters with their defaults.
+
+    Returns:
+        The loss, an Equinox module whose leaves are its weights and parameters.
+
+    Raises:
+        LossError: What is wrong, the place in the text, and a hint.
+
+    Example:
+        >>> loss = compile("1.0*position + 1e-5*nn_hidden + final(velocity)")
+        >>> [term.label for term in loss.terms]
+        ['position', 'nn_hidden', 'final(velocity)']
+    """
+    if isinstance(loss, AbstractLoss):
+        return loss.composite
+    with collector_paused(), told_by_term(loss):
+        return CompositeLoss.of(parts_of(loss, vocabulary, quantities, terms, parameters))
+
+
+class AbstractLoss(Summed):
+    """A loss term: a label and a value per trial.
+
+    Subclass it with `label` and `term`; `+`, `-`, `*` and `/` with numbers make a `CompositeLoss`.
+
+    Attributes:
+        label: The key of its value in a `LossDict`.
+        axes: What `term` returns: a number per trial; `()` in a class whose number no trial changes.
+    """
+
+    label: eqx.AbstractVar[str]
+    axes: ClassVar[tuple[str, ...]] = (BATCH,)
+
+    @abstractmethod
+    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+        """The value of each trial: the axes (batch,), everything else reduced."""
+
+    @cached_property
+    def composite(self) -> "CompositeLoss":
+        """The loss as a weighted sum of terms; a term alone has the weight 1.
+
+        Raises:
+            LossSyntaxError: If the label is not a name.
+        """
+        return CompositeLoss.of(term_parts(self))
+
+    @property
+    def parts(self) -> Parts:
+        """What it is made of."""
+        return self.composite.parts
+
+    def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+        """The weighted value of every term, see `CompositeLoss`."""
+        return self.composite(states, trial_specs, model, step)
+
+
+class CompositeLoss(AbstractLoss):
+    """A weighted sum of terms: what `compile`, the algebra of losses and this constructor give.
+
+    An Equinox module. Its leaves are arrays, so a new weight or parameter never retraces.
+
+    Args:
+        terms: A list of losses, or a mapping from label to loss; a text will do for a loss. The terms of a loss that
+            has several are flattened, with `group_` before their labels, where the group is the key, or the
+            label of the loss.
+        weights: A list for a list, or a mapping by label; each weight multiplies those of the loss. 1 if not given.
+        label: What prefixes the labels of the terms when this loss becomes part of another.
+
+    Raises:
+        LossNameError: For weights that do not match the terms, and two different terms of one label.
+        LossValueError: For a weight that is not a finite real number.
+
+    Attributes:
+        numbers: The weights that are numbers, in the order of the terms.
+        parameters: The parameters, by name.
+        program: What is compiled, with the source that runs.
+
+    Example:
+        >>> loss = compile("position + 0.1*velocity").with_weights(velocity=0.2)
+        >>> str(loss)
+        'position + 0.2*velocity'
+        >>> str(CompositeLoss({"reach": loss, "effort": "nn_output"}, weights={"reach": 1.0, "effort": 1e-5}))
+        'position as reach_position + 0.2*velocity as reach_velocity + 1e-5*nn_output as effort'
+    """
+
+    numbers: Array
+    parameters: dict[str, Array]
+    objects: dict[str, Any]
+    program: Program = eqx.field(static=True)
+    written: Written = eqx.field(static=True)
+    rest: Any = eqx.field(static=True)
+    label: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        terms: "Mapping[str, AbstractLoss | str] | Sequence[AbstractLoss | str]",
+        weights: Mapping[str, Any] | Sequence[Any] | None = None,
+        label: str = "",
+    ):
+        pieces = [(key, *_piece(term)) for key, term in named_losses(terms)]
+        self._hold(grouped(pieces, weights, by_label=isinstance(terms, Mapping)), label)
+
+    @classmethod
+    def of(cls, parts: Parts) -> "CompositeLoss":
+        """The loss that is made of these parts."""
+        loss = object.__new__(cls)
+        loss._hold(parts, "")
+        return loss
+
+    def _hold(self, parts: Parts, label: str) -> None:
+        program = build(parts.written.terms)
+        numbers = [term for term in parts.written.terms if term.number is not None]
+        spans = {term.label: term.span for term in numbers}
+        called = {name: meaning.object for name, meaning in program.objects.items()}
+        objects, rest = eqx.partition(called, eqx.is_array)
+        fields = {
+            "numbers": as_vector({term.label: parts.weights.get(term.label, term.number) for term in numbers}, spans),
+            "parameters": {n: as_scalar(parts.parameters[n], "the parameter", n) for n in program.parameters},
+            "objects": objects,
+            "program": program,
+            "written": parts.written,
+            "rest": rest,
+            "label": label,
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+        """The weighted value of every term, averaged over `batch`.
+
+        Args:
+            states: The trajectories of the model.
+            trial_specs: The trials.
+            model: The model, for a loss that reads it.
+            step: The training iteration, for a loss that needs it. As an argument of your own jitted function give it
+                as an array, `jnp.asarray(i)`: a Python number is compiled in, and would retrace each time.
+
+        Returns:
+            A `LossDict` in the order of the terms.
+
+        Raises:
+            LossDataError: For arrays that are missing or do not fit.
+            LossValueError: If the loss needs `step` and is not given it.
+        """
+        return evaluated(self, states, trial_specs, model, step)
+
+    @property
+    def composite(self) -> "CompositeLoss":
+        """The loss itself."""
+        return self
+
+    def __hash__(self) -> int:
+        # `jax.jit(loss)` asks for it. A loss is immutable, so the object itself will do.
+        return id(self)
+
+    def per_trial(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+        """The same before the mean over `batch`: each value has the axes (batch,), `raw` is without weights.
+
+        A term that no trial changes is one number.
+        """
+        return evaluated(self, states, trial_specs, model, step, trials=True)
+
+    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+        """The total of each trial."""
+        return self.per_trial(states, trial_specs, model).total
+
+    def gradient_report(self, rollout: Any, model: Any, trial_specs: Any, step: Any = None) -> GradientReport:
+        """How hard each term pulls on a model, and which terms pull against each other, in one compiled call.
+
+        The gradients are those with respect to the arrays of floats of the model. It is compiled once for a function
+        `rollout`, so define that once; other values of the model, the trials, the weights and `step` never retrace.
+
+        Args:
+            rollout: The states of a model on some trials: `rollout(model, trial_specs)`.
+            model: The model, which a loss that reads it is given too.
+            trial_specs: The trials.
+            step: The training iteration, for a loss that needs it.
+
+        Returns:
+            The norms of the gradients with and without weights, and the cosines between them; printed, a table.
+
+        Raises:
+            LossDataError: For arrays that are missing or do not fit.
+            LossValueError: If the loss needs `step` and is not given it, or the model has no arrays of floats.
+        """
+        return gradient_report(self, rollout, model, trial_specs, given_step(self.program, step))
+
+    def to_feedbax(self) -> Any:
+        """The loss as one of Feedbax, for its tasks and its trainer: a term of its own class for each of ours.
+
+        Returns:
+            A `feedbax.loss.CompositeLoss` with the same labels and weights; each term gives a value per trial.
+
+        Raises:
+            LossValueError: If Feedbax is not installed, or the loss needs `step`, which Feedbax does not give.
+        """
+        if self.program.uses_step:
+            raise error("feedbax-step")
+        parts = self.parts
+        alone = {label: CompositeLoss.of(single(parts, label)) for label in self.labels}
+        weights = self.program.weights(self.numbers, self.parameters, None)
+        return feedbax_loss(alone, dict(zip(alone, weights, strict=True)), self.label)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of the terms, in order."""
+        return tuple(self.program.terms)
+
+    @property
+    def weights(self) -> Mapping[str, Array]:
+        """The weights that are numbers, by label; those made of parameters or `step` are in `terms`."""
+        return {label: self.numbers[..., i] for i, label in enumerate(self.program.numbers)}
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The normal form, with the weights as they are now; traced or mapped over, as they were written."""
+        return terms_now(self.written, self.program, self.numbers, self.objects, self.rest)
+
+    @property
+    def parts(self) -> Parts:
+        """What it is made of, as it is now."""
+        check_single(self.numbers, self.parameters)
+        traced = self.weights if isinstance(self.numbers, jax.core.Tracer) else {}
+        return Parts(Written(self.terms, self.written.local), traced, self.parameters)
+
+    @property
+    def expr(self) -> Expr:
+        """The weighted sum of the terms as a tree."""
+        return written(self.terms)
+
+    @property
+    def digest(self) -> str:
+        """A hash of the objective, its terms with their definitions unfolded, its weights and parameters.
+
+        The same on every machine and in every process, and in every order of the terms. A term in Python counts with
+        its class and its fields.
+        """
+        check_single(self.numbers, self.parameters)
+        return digest(self.terms, self.parameters)
+
+    def with_weights(self, weights: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
+        """The loss with some weights changed; nothing is traced or compiled again.
+
+        Args:
+            weights: New weights by label, for labels such as `final(velocity)`.
+            more: New weights by label.
+
+        Raises:
+            LossNameError: For a label that is not there, or whose weight is made of parameters.
+            LossValueError: For a weight that is not a finite real number.
+        """
+        new = {**mapping(weights, "weights", "them by label: `with_weights(position=2.0)`"), **more}
+        if not new:
+            return self
+        numbers = new_numbers(self.program, self.written, self.numbers, new)
+        return eqx.tree_at(lambda loss: loss.numbers, self, numbers)
+
+    def with_parameters(self, parameters: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
+        """The loss with some parameters changed; nothing is traced or compiled again.
+
+        Raises:
+            LossNameError: For a parameter that the loss does not have.
+            LossValueError: For a value that is not a finite real number.
+        """
+        new = {**mapping(parameters, "parameters", "them by name: `with_parameters(alpha=2.0)`"), **more}
+        return eqx.tree_at(lambda loss: loss.parameters, self, new_parameters(self.parameters, new))
+
+    def without(self, *labels: str) -> "CompositeLoss":
+        """The loss without some of its terms.
+
+        Raises:
+            LossNameError: For a label that is not there, or if none would be left.
+        """
+        check_labels(labels, self.program)
+        return CompositeLoss.of(without(self.parts, labels))
+
+    def to_config(self) -> dict[str, Any]:
+        """The loss as plain data, with the weights and parameters of now; `load` and `compile` take it back.
+
+        Returns:
+            `vocabulary`, the rows of `quantities`, `terms` and `parameters` that the loss needs, and `loss`, its text.
+            Compiled again it has the same digest.
+
+        Raises:
+            LossValueError: For a term that is a Python object.
+
+        Example:
+            >>> compile("alpha*position", parameters={"alpha": 0.1}).with_parameters(alpha=0.2).to_config()
+            {'vocabulary': 'feedbax', 'parameters': {'alpha': 0.2}, 'loss': 'alpha*position'}
+        """
+        check_single(self.numbers, self.parameters)
+        definitions = [name for name in self.written.local if isinstance(name.meaning, Defined)]
+        return config_of(str(self), each_name([self.expr, *definitions]), self.parameters)
+
+    def python(self) -> str:
+        """The Python/JAX source that runs."""
+        return "".join(f"# {line}\n" for line in str(self).splitlines()) + self.program.source
+
+    def __str__(self) -> str:
+        """The text: definitions, then the weighted terms; compiled again it is the same loss."""
+        return text(self.terms, self.written.local)
+
+    def __repr__(self) -> str:
+        mapped = getattr(self.numbers, "shape", ())[:-1]
+        try:
+            return f"<losses {mapped} of {str(self)!r}>" if mapped else f"compile({str(self)!r})"
+        except LossError as failure:  # a weight that is not finite, which a debugger should show
+            return f"<a loss: {failure.message}>"
+
+
+def _piece(term: Any) -> tuple[str, Parts]:
+    """The label and the parts of what is given for a loss."""
+    if isinstance(term, AbstractLoss):
+        return term.composite.label, term.parts
+    return "", parts_of(term)

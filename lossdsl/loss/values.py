@@ -1,0 +1,207 @@
+"""What a loss returns: the weighted value of every term, in the order written."""
+
+import itertools
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NoReturn, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.tree_util import DictKey, GetAttrKey
+
+from lossdsl.backends import weighted
+from lossdsl.errors import error
+from lossdsl.mathematics import aligned, html_table
+
+_COLUMNS = ("term", "weight", "raw", "weighted", "share")
+_PLAIN = re.compile(r"[A-Za-z0-9_]+")
+_PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z0-9_]+)*")
+
+
+@jax.tree_util.register_pytree_with_keys_class
+class LossDict(dict[str, Array]):
+    """The weighted values of the terms, immutable, in the order written.
+
+    A dict from label to scalar, and a PyTree that keeps its order through `jit`, `grad`, `vmap` and `scan`.
+
+    Attributes:
+        total: The sum of the weighted values.
+        raw: The values without their weights.
+        weights: The weights.
+
+    Args:
+        raw: The values without their weights.
+        weights: The weights, one for each of them.
+
+    Example:
+        >>> values = LossDict({"a": jnp.float32(3.0)}, {"a": jnp.float32(0.5)})
+        >>> float(values["a"]), float(values.raw["a"]), float(values.total)
+        (1.5, 3.0, 1.5)
+        >>> print(values)
+        term   weight  raw  weighted   share
+        a         0.5    3       1.5  100.0%
+        total                    1.5
+    """
+
+    total: Array
+
+    def __init__(self, raw: Mapping[str, Any], weights: Mapping[str, Any]):
+        values = {label: weighted(value, weights[label]) for label, value in raw.items()}
+        self._set(values, tuple(raw.values()), tuple(weights[label] for label in raw), sum(values.values()))
+
+    def _set(self, values: Any, raw: Any, weights: Any, total: Any) -> Self:
+        dict.__init__(self, values)
+        self._parts = raw, weights
+        self.total = total
+        return self
+
+    @classmethod
+    def of(cls, values: Any, raw: Any, weights: Any, total: Any) -> Self:
+        """From all its parts: `values` a dict or pairs, `raw` and `weights` in their order."""
+        return cls.__new__(cls)._set(values, raw, weights, total)
+
+    @cached_property
+    def raw(self) -> Mapping[str, Array]:
+        """The values without their weights."""
+        return self._by_label(self._parts[0])
+
+    @cached_property
+    def weights(self) -> Mapping[str, Array]:
+        """The weights, those that are made of parameters with the value that they had."""
+        return self._by_label(self._parts[1])
+
+    def flat(self, prefix: str = "loss") -> dict[str, Array]:
+        """The values under the names that TensorBoard and Weights & Biases take, `loss/final_velocity`.
+
+        `{prefix}/{term}` is the weighted value, `{prefix}_raw/{term}` the raw one, `{prefix}_weight/{term}` the
+        weight, `{prefix}/total` their total. What a label has besides ASCII letters, digits and `_` becomes `_`; two
+        labels that would become one get a number. The values stay arrays: convert them where they are logged.
+
+        Raises:
+            LossValueError: For a prefix that the loggers would not take.
+
+        Example:
+            >>> values = LossDict({"final(velocity)": jnp.float32(3.0)}, {"final(velocity)": jnp.float32(0.5)})
+            >>> list(values.flat())
+            ['loss/final_velocity', 'loss_raw/final_velocity', 'loss_weight/final_velocity', 'loss/total']
+        """
+        if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
+            advice = "write it with letters, digits and `_`, and `/` between parts: `train/loss`"
+            raise error("bad-argument", argument="prefix", got=f"`{prefix}`", advice=advice)
+        groups = {prefix: self, f"{prefix}_raw": self.raw, f"{prefix}_weight": self.weights}
+        names = _plain_names(self)
+        found = {f"{group}/{names[label]}": given[label] for group, given in groups.items() for label in self}
+        return {**found, f"{prefix}/total": self.total}
+
+    def __str__(self) -> str:
+        """A table of the terms; the plain dict where the values are not known, or are not scalars."""
+        return "\n".join(table(self)) if self._is_known() else repr(self)
+
+    def _is_known(self) -> bool:
+        return all(map(_is_known_scalar, jax.tree.leaves(self, is_leaf=lambda x: x is None)))
+
+    def _by_label(self, parts: Sequence[Any]) -> Mapping[str, Array]:
+        return MappingProxyType(dict(zip(self, parts, strict=True)))
+
+    def _repr_html_(self) -> str | None:
+        """The table for a notebook, which shows the plain dict where there is none."""
+        return html_table(_COLUMNS, _cells(self), right=_COLUMNS[1:]) if self._is_known() else None
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("a LossDict cannot be changed; make a dict of it: `dict(values)`")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    update = pop = popitem = clear = setdefault = _refuse
+
+    def __hash__(self) -> NoReturn:  # type: ignore[override]
+        raise TypeError("unhashable type: 'LossDict'")
+
+    def copy(self) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        return LossDict.of, (dict(self), tuple(self.raw.values()), tuple(self.weights.values()), self.total)
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        raw, weights = self._parts
+        return (*self.values(), *raw, *weights, self.total), tuple(self)
+
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
+        rows = [(DictKey(label), value) for label, value in self.items()]
+        rows += [(GetAttrKey(f"raw.{label}"), value) for label, value in self.raw.items()]
+        rows += [(GetAttrKey(f"weights.{label}"), value) for label, value in self.weights.items()]
+        return [*rows, (GetAttrKey("total"), self.total)], tuple(self)
+
+    @classmethod
+    def tree_unflatten(cls, labels: tuple[str, ...], leaves: Sequence[Any]) -> Self:
+        n = len(labels)
+        values = dict(zip(labels, leaves[:n], strict=True))
+        return cls.of(values, tuple(leaves[n : 2 * n]), tuple(leaves[2 * n : 3 * n]), leaves[3 * n])
+
+
+def summary(values: LossDict) -> list[dict[str, Any]]:
+    """Label, weight, raw value, weighted value and share of each term, as Python numbers."""
+    total = shortest(values.total)
+    return [
+        {
+            "label": label,
+            "weight": shortest(values.weights[label]),
+            "raw": shortest(values.raw[label]),
+            "weighted": shortest(value),
+            "share": shortest(value) / total if total else math.nan,
+        }
+        for label, value in values.items()
+    ]
+
+
+def table(values: LossDict) -> list[str]:
+    """The lines of a table: a header, the terms, the total."""
+    return aligned([_COLUMNS, *_cells(values)], right=range(1, len(_COLUMNS)))
+
+
+def _cells(values: LossDict) -> list[list[str]]:
+    rows = [
+        [row["label"], *(f"{row[key]:.6g}" for key in _COLUMNS[1:4]), _percent(row["share"])] for row in summary(values)
+    ]
+    return [*rows, ["total", "", "", f"{shortest(values.total):.6g}", ""]]
+
+
+def shortest(value: Any) -> float:
+    """The number as few digits tell it: 1e-05, where float32 holds 9.999999747378752e-06."""
+    return float(str(np.asarray(value)))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}%" if math.isfinite(share) else ""
+
+
+def _is_known_scalar(value: Any) -> bool:
+    known = isinstance(value, int | float | np.generic | np.ndarray | jax.Array)
+    return known and not isinstance(value, jax.core.Tracer) and np.shape(value) == ()
+
+
+def _plain_names(labels: Iterable[str]) -> dict[str, str]:
+    """A name for each label, of ASCII letters, digits and `_`; labels that are one already keep it."""
+    wanted = {label: label if _PLAIN.fullmatch(label) else _plain(label) for label in labels}
+    taken = {"total", *(label for label, name in wanted.items() if name == label)}
+    names = {}
+    for label, name in wanted.items():
+        if name != label or label == "total":
+            name = next(free for free in _numbered(name) if free not in taken)
+            taken.add(name)
+        names[label] = name
+    return names
+
+
+def _plain(label: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]+", "_", label).strip("_") or "term"
+
+
+def _numbered(name: str) -> Iterable[str]:
+    yield name
+    yield from (f"{name}_{number}" for number in itertools.count(2))

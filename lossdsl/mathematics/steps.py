@@ -1,0 +1,120 @@
+"""The time steps that an expression has, as a formula counts them: in SymPy, as far as the last step T.
+
+A state has a value at the steps 0 to T, for it begins with the initial one. What belongs to the trials has one at
+the steps 1 to T; in a loss that subtracts the two without a slice, at 0 to T as well.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from lossdsl.language import Call, Expr, Name
+from lossdsl.meaning import Defined, Quantity, each_name
+from lossdsl.operators import TIME
+
+PICKS = ("final", "initial", "[]")
+
+
+@cache
+def symbol(letter: str) -> Any:
+    """An index in a formula."""
+    import sympy
+
+    return sympy.Symbol(letter, integer=True)
+
+
+@cache
+def step_latex(step: Any) -> str:
+    """A step in LaTeX, such as `T - 2`."""
+    import sympy
+
+    return str(sympy.latex(step))
+
+
+@dataclass(frozen=True)
+class Window:
+    """The steps from the first to the last; numbers, or SymPy expressions in T."""
+
+    first: Any
+    last: Any
+
+    @property
+    def size(self) -> Any:
+        """How many steps there are."""
+        return self.last - self.first + 1
+
+    def step(self, index: int) -> Any:
+        """The step that an index of Python means."""
+        return self.first + index if index >= 0 else self.last + 1 + index
+
+    def ends(self, part: tuple[int | None, int | None, int | None]) -> tuple[Any, Any]:
+        """The first step of a slice, and the one up to which it goes."""
+        start, stop, stride = part
+        back = (stride or 1) < 0
+        first = self.step(start) if start is not None else self.last if back else self.first
+        last = self.step(stop) + (1 if back else -1) if stop is not None else self.first if back else self.last
+        return first, last
+
+    def part(self, part: tuple[int | None, int | None, int | None]) -> "Window":
+        """The steps of a slice: those it takes, or with a stride 0, 1, 2 and so on."""
+        import sympy
+
+        first, last = self.ends(part)
+        stride = part[2] or 1
+        return Window(first, last) if stride == 1 else Window(0, sympy.floor(sympy.S(last - first) / stride))
+
+    def source(self, static: Any, index: Any) -> Any:
+        """The step that a subscript takes for the step `index` of its result."""
+        if isinstance(static, int):
+            return self.step(static)
+        stride = static[2] or 1
+        return index if stride == 1 else self.ends(static)[0] + stride * index
+
+
+class Windows:
+    """The windows of expressions that have `time`.
+
+    Args:
+        exprs: Bound expressions, which decide at which step the quantities of the trials begin.
+    """
+
+    def __init__(self, exprs: Iterable[Expr]):
+        found = tuple(exprs)
+        # What is needed first stands first, so that no chain of definitions is descended.
+        names = [name for name in each_name(found).values() if name.axes and TIME in name.axes]
+        bodies = [*(name.meaning.expr for name in names if isinstance(name.meaning, Defined)), *found]
+        for self.begin in (1, 0):
+            self.known: dict[Expr, Window] = {}
+            for name in names:
+                self.of(name)
+            if all(self.fits(node) for body in bodies for node in body.walk()):
+                return
+        self.begin, self.known = 1, {}
+
+    def fits(self, node: Expr) -> bool:
+        """Whether the operands have equally many steps."""
+        return len({self.of(arg).size for arg in node.args if arg.axes and TIME in arg.axes}) < 2
+
+    def of(self, node: Expr) -> Window:
+        """The steps of an expression with `time`."""
+        if node not in self.known:
+            self.known[node] = self.window(node)
+        return self.known[node]
+
+    def window(self, node: Expr) -> Window:
+        match node:
+            case Name(meaning=Quantity(path=path)):
+                return Window(0 if path.startswith("states") else self.begin, symbol("T"))
+            case Name(meaning=Defined(expr=expr)):
+                return self.of(expr)
+            case Call():
+                frame = self.frame(node)
+                if isinstance(node.static, tuple):
+                    return frame.part(node.static)
+                return Window(frame.first + node.op.rule.drops * (node.count if node.op.whole else 1), frame.last)
+        return self.of(node.args[0])
+
+    def frame(self, node: Call) -> Window:
+        """The steps by which an operator counts: those of its first operand that has `time`."""
+        return self.of(next(arg for arg in node.args if arg.axes and TIME in arg.axes))

@@ -1,0 +1,17 @@
+"""`Expr` -> weighted `Term`s: names get their meanings, axes are checked, weights collected."""
+
+from lossdsl.meaning.bind import Defined as Defined, Object as Object, bind as bind, each_name as each_name
+from lossdsl.meaning.feedbax import FEEDBAX as FEEDBAX, NAMED as NAMED, named_vocabulary as named_vocabulary
+from lossdsl.meaning.normal import (
+    Term as Term,
+    check_domains as check_domains,
+    merge as merge,
+    normal_form as normal_form,
+    rewrite as rewrite,
+    weight_of as weight_of,
+    written as written,
+)
+from lossdsl.meaning.quantity import ROOTS as ROOTS, Quantity as Quantity, components as components
+from lossdsl.meaning.symbolic import expression as expression, from_sympy as from_sympy
+from lossdsl.meaning.vocabulary import Definition as Definition, Parameter as Parameter, Vocabulary as Vocabulary
+from lossdsl.meaning.weights import multiply as multiply

@@ -1,0 +1,85 @@
+"""The vocabularies that have a name: the rows for Feedbax's reaches, which are the default, and none at all."""
+
+from lossdsl.errors import did_you_mean, error, listed
+from lossdsl.meaning.quantity import Quantity
+from lossdsl.meaning.vocabulary import Definition, Vocabulary
+
+FEEDBAX = Vocabulary(
+    quantities={
+        "effector.pos": Quantity(
+            "states.mechanics.effector.pos", "batch time xy", r"\mathbf{x}", "m", "position of the effector"
+        ),
+        "effector.vel": Quantity(
+            "states.mechanics.effector.vel",
+            "batch time xy",
+            r"\dot{\mathbf{x}}",
+            "m/s",
+            "velocity of the effector",
+        ),
+        "effector.force": Quantity(
+            "states.mechanics.effector.force", "batch time xy", r"\mathbf{f}", "N", "force on the effector"
+        ),
+        "net.hidden": Quantity(
+            "states.net.hidden", "batch time hidden", r"\mathbf{h}", "a.u.", "activity of the hidden units"
+        ),
+        "net.output": Quantity(
+            "states.net.output", "batch time output", r"\mathbf{u}", "a.u.", "output of the network"
+        ),
+        "target.pos": Quantity(
+            "trial_specs.target.pos",
+            "batch time xy",
+            r"\mathbf{x}^{*}",
+            "m",
+            "target position, from the first step on",
+        ),
+        "target.vel": Quantity(
+            "trial_specs.target.vel",
+            "batch time xy",
+            r"\dot{\mathbf{x}}^{*}",
+            "m/s",
+            "target velocity, likewise",
+        ),
+        "target.force": Quantity(
+            "trial_specs.target.force", "batch time xy", r"\mathbf{f}^{*}", "N", "target force, likewise"
+        ),
+        "inputs.hold": Quantity(
+            "trial_specs.inputs.hold",
+            "batch time 1",
+            r"\eta",
+            "",
+            "1 while the effector should hold still, else 0",
+        ),
+        "model": Quantity("model", "pytree", r"\theta", "", "the arrays of the model"),
+    },
+    # States have the initial state at index 0 and targets do not, hence `[1:]`.
+    terms={
+        "position": Definition("sqnorm(effector.pos[1:] - target.pos)", doc="squared distance from the target"),
+        "velocity": Definition("sqnorm(effector.vel[1:] - target.vel)", doc="squared velocity error"),
+        "nn_output": Definition("sqnorm(net.output)", doc="squared output of the network"),
+        "nn_hidden": Definition("sqnorm(net.hidden)", doc="squared activity of the hidden units"),
+        "effector_position": Definition(
+            "discount(position, exponent=6)", doc="squared distance, mostly that of the last steps"
+        ),
+        "effector_final_velocity": Definition("final(velocity)", doc="squared velocity error at the last step"),
+        "effector_fixation": Definition("position*inputs.hold", doc="squared distance during the hold period"),
+        "effector_straight_path": Definition(
+            "sum(norm(diff(effector.pos)))/norm(final(effector.pos) - initial(effector.pos))",
+            doc="length of the path over the straight distance",
+        ),
+    },
+)
+
+# What a config may call by name: Feedbax's, and none at all.
+NAMED = {"feedbax": FEEDBAX, "none": Vocabulary()}
+
+
+def named_vocabulary(name: str) -> Vocabulary:
+    """The built-in vocabulary of that name.
+
+    Raises:
+        LossNameError: If there is none.
+    """
+    if name not in NAMED:
+        advice = did_you_mean(name, NAMED, f"the built-in ones are {listed(NAMED)}; in a file it may be another file")
+        raise error("unknown-vocabulary", name=name, advice=advice)
+    return NAMED[name]

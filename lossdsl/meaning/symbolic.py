@@ -1,0 +1,239 @@
+"""The tree as a SymPy expression, and back."""
+
+import re
+from fractions import Fraction
+from functools import reduce
+from typing import Any
+
+import jax
+import numpy as np
+
+from lossdsl.errors import described, did_you_mean, error
+from lossdsl.language import Call, Expr, Label, Let, Name, Number, axis_text, call, is_name, of_number
+from lossdsl.meaning import weights
+from lossdsl.meaning.vocabulary import Parameter
+from lossdsl.meaning.weights import Exact
+from lossdsl.operators import OPS
+
+# Operators that are classes of SymPy, which knows their derivatives and values; any other is a function of its name.
+_CLASSES = {
+    "abs": "Abs",
+    "cos": "cos",
+    "exp": "exp",
+    "log": "log",
+    "maximum": "Max",
+    "minimum": "Min",
+    "sin": "sin",
+    "tanh": "tanh",
+}
+_OPERATORS = {name: op for op, name in _CLASSES.items()}
+# How the function is called that stands for an index or a slice, and what for a bound that is not given.
+_TAKE, _OPEN = "take", "open"
+
+
+def to_sympy(node: Expr) -> Any:
+    """The expression as SymPy has it, built node by node; `sympy.sympify(node)` gives the same.
+
+    Numbers are exact, names are real symbols, `sqrt` and `square` are powers, operators that SymPy has are its own,
+    and all others functions of their name. A label is left away, definitions are put in. SymPy simplifies as it always
+    does: `x/x` is 1, and sums are sorted.
+
+    Raises:
+        LossValueError: For a number that is infinite, complex, or too large to compute.
+
+    Example:
+        >>> import sympy
+        >>> from lossdsl.language.parse import parse
+        >>> loss = parse("0.5*exp(-x**2) + alpha*sqnorm(y)")
+        >>> sympy.sympify(loss)
+        alpha*sqnorm(y) + exp(-x**2)/2
+        >>> sympy.diff(loss, sympy.Symbol("x", real=True))
+        -x*exp(-x**2)
+    """
+    return weights.as_sympy(_exact(node))
+
+
+def _exact(node: Expr) -> Exact:
+    match node:
+        case Number():
+            return node.value
+        case Name():
+            return weights.symbol(node)
+        case Label():
+            return _exact(node.args[0])
+        case Let():
+            return _exact(_unfolded(node))
+        case Call():
+            return _called(node, [_exact(arg) for arg in node.args])
+    raise AssertionError(f"please report: nothing in SymPy for {type(node)}")
+
+
+def _unfolded(node: Let) -> Expr:
+    """The loss with its definitions put in."""
+    known: dict[Expr, Expr] = {}
+    for name, value in zip(node.names, node.args, strict=False):
+        known[name] = value.xreplace(known)
+    return node.args[-1].xreplace(known)
+
+
+def _called(node: Call, values: list[Exact]) -> Exact:
+    import sympy
+
+    match node.op.name:
+        case "sqrt":
+            return weights.power(values[0], Fraction(1, 2), node.span)
+        case "square":
+            return weights.power(values[0], Fraction(2), node.span)
+        case "[]":
+            bounds = node.static if isinstance(node.static, tuple) else (node.static,)
+            at = [sympy.Symbol(_OPEN) if bound is None else sympy.Integer(bound) for bound in bounds]
+            return weights.function(_TAKE, values[0], *at)
+        case name if name in _CLASSES:
+            return getattr(sympy, _CLASSES[name])(*map(weights.as_sympy, values))
+        case name if node.static is not None:
+            return weights.function(name, *values, sympy.Symbol(axis_text(node.static)))
+    return weights.apply(node, values)
+
+
+# SymPy's own functions look for it.
+Expr._sympy_ = to_sympy  # type: ignore[attr-defined]
+
+
+def from_sympy(value: Any) -> Expr:
+    """An expression of SymPy as one of ours; symbols are names, not yet looked up.
+
+    Raises:
+        LossValueError: For what has no counterpart, such as a derivative.
+
+    Example:
+        >>> import sympy
+        >>> x, alpha = sympy.symbols("x alpha", real=True)
+        >>> from_sympy(alpha * sympy.Function("sqnorm", real=True)(x) / 3 - sympy.exp(-x))
+        parse('alpha*sqnorm(x)/3 - exp(-x)')
+    """
+    import sympy
+
+    if not isinstance(value, sympy.Expr):
+        raise error("no-counterpart", found=described(value), advice="give an expression of SymPy")
+    exact = value.xreplace({number: sympy.Rational(str(number)) for number in value.atoms(sympy.Float)})
+    found = expression(exact)
+    return found.xreplace({name: Name(name=name.name) for name in found.free_symbols})
+
+
+def expression(value: Exact) -> Expr:
+    """An exact weight as a bound expression of the language; every symbol is a parameter.
+
+    Raises:
+        LossValueError: For what the language cannot say.
+    """
+    if isinstance(value, Fraction):
+        return of_number(value)
+    import sympy
+
+    if value.is_Rational:
+        return of_number(Fraction(int(value.p), int(value.q)))
+    if isinstance(value, sympy.Symbol) and is_name(value.name):
+        return Name(name=value.name, meaning=Parameter(value.name))
+    if isinstance(value, sympy.Add):
+        first, *rest = value.as_ordered_terms()
+        return call("+", expression(first), *(_addend(term) for term in rest))
+    if isinstance(value, sympy.Mul):
+        return _product(value)
+    if isinstance(value, sympy.Pow):
+        base, exponent = value.as_base_exp()
+        if exponent.is_Rational and exponent < 0:
+            below = expression(base if exponent == -1 else base**-exponent)
+            return call("/", Number(value=Fraction(1)), below)
+        return call("**", expression(base), expression(exponent))
+    return _applied(value)
+
+
+def value_of(weight: Exact) -> float | None:
+    """The float64 that a weight is, infinite or NaN where it has no value; None for one made of parameters."""
+    if isinstance(weight, Fraction):
+        return float(weight)
+    if weight.free_symbols:
+        return None
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True), np.errstate(all="ignore"):
+        return float(_value(expression(weight)))
+
+
+def _value(node: Expr) -> Any:
+    if isinstance(node, Number):
+        return np.float64(node.value)
+    assert isinstance(node, Call)
+    if node.op.name == "+":
+        return sum(map(_value, node.args))
+    given = list(zip(node.op.parameters(len(node.args)), map(_value, node.args), strict=True))
+    named = {name: value for (name, _), value in given if name in node.op.named}
+    return node.op.lower(*(value for (name, _), value in given if name not in named), **named)
+
+
+def _addend(value: Any) -> Expr:
+    coefficient, rest = value.as_coeff_Mul()
+    if coefficient < 0:
+        return call("neg", expression(rest if coefficient == -1 else -coefficient * rest))
+    return expression(value)
+
+
+def _product(value: Any) -> Expr:
+    coefficient, rest = value.as_coeff_Mul()
+    negative, coefficient = coefficient < 0, abs(coefficient)
+    parts = rest.as_ordered_factors()
+    # Not `as_numer_denom`, which would also open the sums: `step + 0.1` is not `(10*step + 1)/10`.
+    divides = [part.is_Pow and part.exp.is_Rational and part.exp < 0 for part in parts]
+    factors = [expression(part) for part, below in zip(parts, divides, strict=True) if not below and part != 1]
+    number = Fraction(int(coefficient.p), int(coefficient.q))
+    as_number = of_number(number)
+    if isinstance(as_number, Number):
+        bottom: list[Expr] = []
+    else:
+        as_number, bottom = (
+            Number(value=Fraction(number.numerator)),
+            [Number(value=Fraction(number.denominator))],
+        )
+    if as_number.value != 1 or not factors:
+        factors = [as_number, *factors]
+    bottom += [expression(1 / part) for part, below in zip(parts, divides, strict=True) if below]
+    result = call("neg", factors[0]) if negative else factors[0]
+    for factor in factors[1:]:
+        result = call("*", result, factor)
+    for factor in bottom:
+        result = call("/", result, factor)
+    return result
+
+
+def _applied(value: Any) -> Expr:
+    """A function of SymPy that is one of our operators."""
+    import sympy
+
+    if value == sympy.E:
+        return call("exp", Number(value=Fraction(1)))
+    kind = type(value).__name__
+    name = kind if isinstance(value, sympy.core.function.AppliedUndef) else _OPERATORS.get(kind, "")
+    if name == _TAKE and value.args:
+        return _taken(value)
+    if name not in OPS or not name.isidentifier():
+        named = [n for n in OPS if n.isidentifier()]
+        advice = did_you_mean(kind, named, "the command `lossdsl ops` lists what the language can say")
+        raise error("no-counterpart", found=f"`{value}` of SymPy", advice=advice)
+    if name in ("minimum", "maximum"):
+        return reduce(lambda left, right: call(name, left, right), map(expression, value.args))
+    op, args = OPS[name], list(value.args)
+    has_axis = op.axis and len(args) > len(op.defaults) and args[-1].is_Symbol
+    axes = re.findall(r"[\w.]+", args.pop().name) if has_axis else []
+    more = len(args) - len(op.defaults)
+    if more < 0 or (more % len(op.repeats) if op.repeats else more):
+        advice = f"give {', '.join([*op.required, *op.repeats, *op.options])}"
+        raise error("no-counterpart", found=f"`{value}` of SymPy", advice=advice)
+    return call(name, *map(expression, args), static=None if not axes else axes[0] if len(axes) == 1 else tuple(axes))
+
+
+def _taken(value: Any) -> Expr:
+    """An index or a slice."""
+    x, *bounds = value.args
+    if not all(bound.is_Integer or bound.is_Symbol for bound in bounds) or len(bounds) not in (1, 3):
+        advice = "give an index, or `start, stop, stride` where `open` stands for a bound that is not given"
+        raise error("no-counterpart", found=f"`{value}` of SymPy", advice=advice)
+    at = [int(bound) if bound.is_Integer else None for bound in bounds]
+    return call("[]", expression(x), static=at[0] if len(at) == 1 else tuple(at))

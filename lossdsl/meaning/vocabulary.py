@@ -1,0 +1,229 @@
+"""What names mean: quantities, terms and parameters, one row each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from types import MappingProxyType
+from typing import Any, Self
+
+import jax
+
+from lossdsl.errors import LossError, described, did_you_mean, error, listed
+from lossdsl.language import POWERS, described_number, exact_number
+from lossdsl.meaning.quantity import Quantity
+from lossdsl.operators import OPS, STEP, Axes
+
+_TERM = "give a text, or an object with `label` and `term(states, trial_specs, model)`"
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A term written in the language."""
+
+    text: str
+    latex: str = ""
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A named number that may change while training; `step` is one that is given with each call."""
+
+    name: str
+    default: float | None = None
+    latex: str = ""
+    doc: str = ""
+
+    @property
+    def axes(self) -> Axes:
+        return {}
+
+    @property
+    def constant(self) -> bool:
+        return True
+
+    @property
+    def content(self) -> bytes:
+        return blake2b(f"parameter {self.name}".encode(), digest_size=16).digest()
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the names of a loss mean.
+
+    Attributes:
+        quantities: Arrays of the model and the task; a `Quantity` or a pair of path and axes.
+        terms: Texts in the language, or objects with `label` and `term(states, trial_specs, model)`.
+        parameters: Numbers that can change while training, with their defaults.
+
+    A row may be a mapping too, as in a config: `{path, axes, latex, unit, doc}` for a quantity, `{expr, latex, doc}`
+    for a term, `{default, latex, doc}` for a parameter.
+
+    Raises:
+        LossNameError: For a name that is not one or means two things, and a mapping with other keys.
+        LossValueError: For a default that is not a number.
+
+    Example:
+        >>> arm = Vocabulary(
+        ...     quantities={"torque": Quantity("states.arm.torque", "batch time joint")},
+        ...     terms={"effort": "sqnorm(torque)"},
+        ...     parameters={"alpha": 1e-3},
+        ... )
+        >>> sorted(arm.names)
+        ['alpha', 'effort', 'step', 'torque']
+    """
+
+    quantities: Mapping[str, Any] = field(default_factory=dict)
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for kind, row in (("quantities", _quantity), ("terms", _term), ("parameters", _parameter)):
+            given = getattr(self, kind)
+            if not isinstance(given, Mapping):
+                raise error(
+                    "bad-argument", argument=kind, got=described(given), advice="give a mapping from names to rows"
+                )
+            rows = {name: row(name, value) for name, value in given.items()}
+            object.__setattr__(self, kind, MappingProxyType(rows))
+        seen = {STEP}
+        for name in [*self.quantities, *self.terms, *self.parameters]:
+            reason = _name_fault(name) or ("it has one already" if name in seen else "")
+            if reason:
+                raise error("reserved-name", name=str(name), reason=reason)
+            seen.add(name)
+
+    def __repr__(self) -> str:
+        return f"Vocabulary of {listed(self.names, at_most=4)}"
+
+    def __reduce__(self) -> Any:
+        return type(self), (dict(self.quantities), dict(self.terms), dict(self.parameters))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names, `step` among them."""
+        return (*self.quantities, *self.terms, *self.parameters, STEP)
+
+    def extend(
+        self,
+        quantities: Mapping[str, Any] | None = None,
+        terms: Mapping[str, Any] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """This vocabulary with more rows; a row of the same name and kind is replaced."""
+        return type(self)(
+            {**self.quantities, **(quantities or {})},
+            {**self.terms, **(terms or {})},
+            {**self.parameters, **(parameters or {})},
+        )
+
+    def add(self, quantities: Mapping[str, Any], terms: Mapping[str, Any], parameters: Mapping[str, Any]) -> Self:
+        """This vocabulary with more rows, of other names.
+
+        Raises:
+            LossNameError: For a name that it has.
+        """
+        for name in (*quantities, *terms, *parameters):
+            if name in self.names:
+                raise error("reserved-name", name=str(name), reason="it has one already")
+        return self.extend(quantities, terms, parameters) if quantities or terms or parameters else self
+
+    def __or__(self, other: Self) -> Self:
+        """Both, the other's meaning where a name has two, whatever kinds of row they are.
+
+        A term is a text until a loss is compiled: the rows of the other change what the terms of this one mean.
+
+        Example:
+            >>> print((Vocabulary(terms={"a": "x"}) | Vocabulary(quantities={"a": ("states.a", "batch")})).terms)
+            {}
+        """
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        pairs = [
+            (self.quantities, other.quantities),
+            (self.terms, other.terms),
+            (self.parameters, other.parameters),
+        ]
+        kept = [{n: row for n, row in mine.items() if n in theirs or n not in other.names} for mine, theirs in pairs]
+        return type(self)(*kept).extend(other.quantities, other.terms, other.parameters)
+
+    def advice(self, name: str, local: tuple[str, ...] = ()) -> str:
+        """A hint for a name that is not there."""
+        if name in OPS:
+            return f"`{name}` is an operator: write `{OPS[name].example}`"
+        if name in ("inf", "nan", "infinity"):
+            return "a loss is made of finite numbers"
+        if raised := next((c for c in name if c in POWERS), ""):
+            return f"write `{POWERS[raised]}` for `{raised}`"
+        strange = next((c for c in name if not c.isascii()), None)
+        known = [*self.names, *local]
+        plain = did_you_mean(name, [*known, *(n for n in OPS if n.isidentifier())], "")
+        if not plain:
+            given = f'`compile(..., parameters={{"{name}": 1.0}})`, `--set {name}=1.0`'
+            plain = did_you_mean(
+                name.rsplit(".", 1)[-1],
+                known,
+                f"`lossdsl names` lists the names; a number that you give is a parameter: {given}",
+            )
+        return f"{plain} (`{strange}` is not a Latin letter)" if strange else plain
+
+
+# The keys of a row that is given as a mapping, as in a config, and the fields that they fill; required ones first.
+_QUANTITY_KEYS = {"path": "path", "axes": "shape", "latex": "latex", "unit": "unit", "doc": "doc"}
+_TERM_KEYS = {"expr": "text", "latex": "latex", "doc": "doc"}
+_PARAMETER_KEYS = {"default": "default", "latex": "latex", "doc": "doc"}
+
+
+def _fields(name: str, row: Mapping[str, Any], keys: Mapping[str, str], required: int) -> dict[str, Any]:
+    there = f"its keys are {listed(keys)}"
+    for key, value in row.items():
+        if key not in keys:
+            raise error("unknown-key", key=str(key), where=f"`{name}`", advice=did_you_mean(str(key), keys, there))
+        if key != "default" and not isinstance(value, str):
+            raise error("bad-value", what=f"`{name}.{key}`", got=described(value), advice="give a text")
+    for key in list(keys)[:required]:
+        if key not in row:
+            raise error("missing-key", key=key, where=f"`{name}`", keys=listed(row) or "none")
+    return {keys[key]: value for key, value in row.items()}
+
+
+def _quantity(name: str, row: Any) -> Quantity:
+    try:
+        if isinstance(row, Mapping):
+            return Quantity(**_fields(name, row, _QUANTITY_KEYS, 2))
+        if isinstance(row, Sequence) and not isinstance(row, str) and len(row) == 2:
+            return Quantity(*row)
+    except LossError as failure:
+        failure.fields["name"] = name
+        raise
+    if not isinstance(row, Quantity):
+        advice = "give a `Quantity`, or a pair of path and axes"
+        raise error("bad-row", name=str(name), got=described(row), advice=advice)
+    return row
+
+
+def _term(name: str, row: Any) -> Any:
+    if isinstance(row, str):
+        return Definition(row)
+    if isinstance(row, Mapping):
+        return Definition(**_fields(name, row, _TERM_KEYS, 1))
+    is_class = isinstance(row, type)
+    if is_class or not (isinstance(row, Definition) or callable(getattr(row, "term", None))):
+        advice = f"give an instance: `{row.__name__}()`" if is_class else _TERM
+        raise error("bad-row", name=str(name), got="a class" if is_class else described(row), advice=advice)
+    return row
+
+
+def _parameter(name: str, row: Any) -> Parameter:
+    if isinstance(row, Mapping):
+        row = Parameter(name, **_fields(name, row, _PARAMETER_KEYS, 1))
+    row = row if isinstance(row, Parameter) else Parameter(name, row)
+    if not isinstance(row.default, jax.core.Tracer) and exact_number(row.default) is None:
+        raise error("bad-weight", what="the parameter", name=str(name), got=described_number(row.default))
+    return row
+
+
+def _name_fault(name: object) -> str:
+    if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+        return "it is not a name"
+    return "`as` is a word of the language" if name == "as" else ""

@@ -1,0 +1,29 @@
+"""Declarations -> `OPS`: what an operator is called, how it treats axes, what it computes and how it is written."""
+
+# Each family declares its operators when it is imported; `OPS` has them in this order.
+from lossdsl.operators import (  # isort: skip
+    arithmetic as arithmetic,
+    reductions as reductions,
+    vectors as vectors,
+    penalties as penalties,
+    time as time,
+    schedules as schedules,
+    distributions as distributions,
+    choices as choices,
+)
+from lossdsl.operators.axes import (
+    BATCH as BATCH,
+    TIME as TIME,
+    Axes as Axes,
+    Fit as Fit,
+    Misfit as Misfit,
+    dual as dual,
+)
+from lossdsl.operators.declaration import (
+    OPS as OPS,
+    STEP as STEP,
+    Default as Default,
+    Op as Op,
+    ops as ops,
+    wide as wide,
+)

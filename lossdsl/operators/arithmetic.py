@@ -1,0 +1,87 @@
+"""Sums, products and powers, and the elementary functions of one number."""
+
+import operator
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lossdsl.operators.axes import elementwise
+from lossdsl.operators.declaration import op, symbol
+
+symbol("+", operator.add, "position + velocity", "Sum; at the top of a loss, its terms.")
+symbol("neg", operator.neg, "-position", "Negation, and subtraction `x - y`.")
+symbol("*", operator.mul, "2*position", "Product, elementwise.")
+symbol("/", operator.truediv, "position/2", "Quotient, elementwise.")
+symbol("**", operator.pow, "position**2", "Power, elementwise; binds to the right.")
+
+
+@op(
+    "abs",
+    axes=elementwise,
+    latex=r"\left\vert {x} \right\vert",
+    example="sum(abs(net.output), axis=output)",
+)
+def abs_(x: Array) -> Array:
+    """The absolute value; its gradient at 0 is 0."""
+    # `jnp.abs` has the gradient 1 there; where both are the largest, `maximum` takes the mean.
+    return jnp.maximum(x, -x)
+
+
+@op(axes=elementwise, latex=r"\sqrt{{{x}}}", example="sqrt(position + 0.01)")
+def sqrt(x: Array) -> Array:
+    """The square root; its gradient at 0 is infinite, `norm` and `smooth_abs` are safe there."""
+    return jnp.sqrt(x)
+
+
+@op(axes=elementwise, latex=r"{x:atom}^{{2}}", example="sum(square(net.output), axis=output)")
+def square(x: Array) -> Array:
+    """The square, elementwise."""
+    return jnp.square(x)
+
+
+@op(axes=elementwise, latex=r"\exp\left({x}\right)", example="exp(-position)")
+def exp(x: Array) -> Array:
+    """The exponential."""
+    return jnp.exp(x)
+
+
+@op(axes=elementwise, latex=r"\log\left({x}\right)", example="log(0.01 + position)")
+def log(x: Array) -> Array:
+    """The natural logarithm."""
+    return jnp.log(x)
+
+
+@op(axes=elementwise, latex=r"\log\left(1 + {x}\right)", example="log1p(position)")
+def log1p(x: Array) -> Array:
+    """The natural logarithm of `1 + x`, accurate near 0."""
+    return jnp.log1p(x)
+
+
+@op(
+    axes=elementwise,
+    latex=r"\sigma\left({x}\right)",
+    notation=r"\sigma\left(x\right) = \frac{1}{1 + \exp\left(-x\right)}",
+    example="sigmoid(position)",
+)
+def sigmoid(x: Array) -> Array:
+    """The logistic function `1/(1 + exp(-x))`."""
+    return jax.nn.sigmoid(1.0 * x)
+
+
+@op(axes=elementwise, latex=r"\tanh\left({x}\right)", example="tanh(position)")
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent."""
+    return jnp.tanh(x)
+
+
+@op(axes=elementwise, latex=r"\sin\left({x}\right)", example="sin(position)")
+def sin(x: Array) -> Array:
+    """The sine."""
+    return jnp.sin(x)
+
+
+@op(axes=elementwise, latex=r"\cos\left({x}\right)", example="1 - cos(position)")
+def cos(x: Array) -> Array:
+    """The cosine."""
+    return jnp.cos(x)

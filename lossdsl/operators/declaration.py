@@ -1,0 +1,169 @@
+"""What a declaration of an operator is; the decorated function is what runs.
+
+From a declaration come the parser's checks, the named axes, the emitted code, LaTeX, and the lists of the
+command line and the docs. To add an operator, add one to the file of its family; nothing else changes.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from lossdsl.operators.axes import Rule, elementwise
+
+# The training iteration, which every vocabulary has.
+STEP = "step"
+# What a parameter is where a text does not give it: a number, a name of the language, or None where it must.
+Default = Fraction | str | None
+# What numbers must be, in words: the test takes those that it names, of one that repeats a list.
+Domain = Mapping[str, Callable[..., bool]]
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    r"""An operator: what it is called, how it treats axes, what it computes, how it is written.
+
+    Attributes:
+        name: Its name in a text; for arithmetic its symbol.
+        lower: The function on arrays. Keyword `axis` receives the positions of the axes that it works along.
+        rule: Axes of the operands to axes of the result.
+        linear: Whether it is linear in its first argument, and nothing else depends on its size.
+        latex: A template, see below.
+        notation: An equation that explains the template, for the list of symbols; empty where everyone knows it.
+        example: A text that uses it, with the names of the default vocabulary.
+        defaults: The parameters, in order.
+        axis: Whether a text may say `axis=...`.
+        domain: What its parameters must be where they are numbers; what is traced is not held against it.
+        repeats: Parameters that a text gives together, once or more, before those that have a default.
+        row: A template for each round of these; all rows, the last one first, are `{rows}` of `latex`.
+        named: The parameters that a text gives by name only, such as `where=...`; they have defaults.
+        whole: The parameter that is a whole number in the text, if there is one.
+
+    The template is a Python format with the names of the parameters; a brace of LaTeX is doubled. `{x}` stands between
+    delimiters. Elsewhere a level says what stands there without parentheses: `{x:product}` a product, `{x:power}` a
+    factor, `{x:atom}` what can take an exponent. `{axis}` is what the operator runs over, `t` or `1 \leq t \leq T`,
+    `{bounds}` the same as scripts, `_{t}` or `_{t=1}^{T}`; the operands then have that index. `{t}` is the number of
+    the present step in the window of the operand, `{T}` how many there are, `{at}` the steps that are picked.
+
+    A template that ends with `:product}` or `:power}` is a prefix, such as a sum sign; one from `\left` to `\right`
+    takes scripts, a subscript after it included; any other is a factor, in parentheses before it gets a script.
+    """
+
+    name: str
+    lower: Callable[..., Any]
+    rule: Rule
+    linear: bool
+    latex: str
+    example: str
+    doc: str
+    defaults: dict[str, Default]
+    axis: bool = False
+    domain: Domain = field(default_factory=dict)
+    repeats: tuple[str, ...] = ()
+    row: str = ""
+    notation: str = ""
+    named: tuple[str, ...] = ()
+    whole: str = ""
+
+    def __reduce__(self) -> Any:
+        return _named, (self.name,)
+
+    def __repr__(self) -> str:
+        return f"OPS[{self.name!r}]"
+
+    @property
+    def summary(self) -> str:
+        """The first sentence of the documentation."""
+        return self.doc.split("\n")[0]
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The parameters that must be given, those that repeat left out."""
+        return tuple(name for name, default in self.defaults.items() if default is None)
+
+    @cached_property
+    def options(self) -> dict[str, Default]:
+        """The parameters that have a default."""
+        return {name: default for name, default in self.defaults.items() if default is not None}
+
+    def parameters(self, operands: int) -> list[tuple[str, Default]]:
+        """The parameter and the default of each operand of a call that has so many."""
+        if not self.repeats:
+            return list(self.defaults.items())
+        rounds = (operands - len(self.defaults)) // len(self.repeats)
+        return [*((name, None) for name in self.required + rounds * self.repeats), *self.options.items()]
+
+    def rounds(self, operands: Sequence[Any]) -> list[Sequence[Any]]:
+        """The operands of the parameters that repeat, round by round."""
+        end = len(operands) - len(self.options)
+        return [operands[i : i + len(self.repeats)] for i in range(len(self.required), end, len(self.repeats) or 1)]
+
+
+OPS: dict[str, Op] = {}
+
+
+def _named(name: str) -> Op:
+    return OPS[name]
+
+
+def op(
+    name: str = "", *, axes: Rule, latex: str, example: str, linear: bool = False, **more: Any
+) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
+    """Declare an operator; its parameters are those of the function, but `axis` and `*those` that repeat.
+
+    Those after `*` go by name only; one annotated as `int` is a whole number in the text.
+    """
+
+    def declare(lower: Callable[..., Array]) -> Callable[..., Array]:
+        signature = inspect.signature(lower).parameters.values()
+        given = [p for p in signature if p.name != "axis" and p.kind != p.VAR_POSITIONAL]
+        defaults = {p.name: _default(p.default) for p in given}
+        called = name or lower.__name__
+        doc = inspect.getdoc(lower) or ""
+        named = tuple(p.name for p in given if p.kind == p.KEYWORD_ONLY)
+        whole = next((p.name for p in given if p.annotation is int), "")
+        OPS[called] = Op(
+            called, lower, axes, linear, latex, example, doc, defaults, axes.option, named=named, whole=whole, **more
+        )
+        return lower
+
+    return declare
+
+
+def _default(value: Any) -> Default:
+    if value is inspect.Parameter.empty:
+        return None
+    return value if isinstance(value, str) else Fraction(str(value))
+
+
+def symbol(name: str, lower: Callable[..., Any], example: str, doc: str, **more: Any) -> None:
+    """Declare an operator that has a symbol in a text; emitted code and LaTeX use it."""
+    names = ("x", "y")[: 1 if name in ("neg", "[]") else 2]
+    fields = {"rule": elementwise, "linear": False, "latex": "", **more}
+    OPS[name] = Op(name, lower, example=example, doc=doc, defaults=dict.fromkeys(names), **fields)
+
+
+def wide(x: Array) -> Array:
+    """Sixteen-bit floats as float32, which is where their reductions accumulate."""
+    return x.astype(jnp.float32) if x.dtype in (jnp.float16, jnp.bfloat16) else x
+
+
+# What `axis=` is given as: the position of one axis, or of several.
+Axis = int | tuple[int, ...]
+
+
+class Functions:
+    """What the operators compute, by name, wherever they are declared: `ops.huber(x, delta=0.1)`."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in OPS:
+            raise AttributeError(f"there is no operator {name!r}")
+        return OPS[name].lower
+
+
+ops = Functions()

@@ -1,0 +1,121 @@
+"""The losses of a training run <-> one file."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from lossdsl.errors import LossError, error, listed
+from lossdsl.loss import LossDict
+
+_FORMAT = "lossdsl history"
+_VERSION = 1
+_PARTS = ("values", "raw", "weights", "total")
+
+
+def write_history(path: Path, train: LossDict, validation: LossDict | None, steps: Array) -> None:
+    """Write losses and their steps, whole or not at all."""
+    header = json.dumps({"format": _FORMAT, "version": _VERSION, "labels": list(train)})
+    arrays = {"header": np.array(header), "steps": np.asarray(steps)}
+    for name, losses in (("train", train), ("validation", validation)):
+        if losses is not None:
+            arrays |= _arrays(name, losses)
+    # As `open` does, write through a link; a temporary file of `tempfile` would be hidden from the group.
+    target = path.resolve()
+    partial = target.with_name(f".{uuid4().hex}.tmp")
+    try:
+        with open(partial, "xb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_history(path: Path) -> tuple[LossDict, LossDict | None, Array]:
+    """The losses of training and of validation, and the steps, that `write_history` wrote.
+
+    Raises:
+        LossDataError: If there is no such file, it is damaged, of another kind, or of another version.
+    """
+    try:
+        labels, arrays = _read(path)
+        train, validation = _losses("train", labels, arrays), None
+        if any(key.startswith("validation.") for key in arrays):
+            validation = _losses("validation", labels, arrays)
+        return train, validation, jnp.asarray(arrays["steps"])
+    except LossError:
+        raise
+    except Exception as failure:
+        # On a damaged file zipfile, zlib, NumPy and json raise more kinds of exceptions than can be listed.
+        reason = getattr(failure, "strerror", None) or str(failure).split("\n")[0]
+        raise error("bad-history", path=str(path), reason=reason or type(failure).__name__) from None
+
+
+def _arrays(name: str, losses: LossDict) -> dict[str, np.ndarray]:
+    """The arrays of a file: of all terms together, for a label can be any text and a file name cannot."""
+    stacks = (losses.values(), losses.raw.values(), losses.weights.values())
+    shape = losses.total.shape
+    arrays = [np.asarray([np.asarray(a) for a in stack], _storable(losses)).reshape(-1, *shape) for stack in stacks]
+    arrays.append(np.asarray(losses.total, _storable(losses)))
+    return {f"{name}.{part}": array for part, array in zip(_PARTS, arrays, strict=True)}
+
+
+def _storable(losses: LossDict) -> Any:
+    dtype = np.dtype(jnp.result_type(*jax.tree.leaves(losses)))
+    return dtype if dtype.kind == "f" else np.dtype("float32")
+
+
+def _read(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The labels and the arrays of a file; a ValueError says why it is not one of ours."""
+    with open(path, "rb") as file:
+        # Of anything else NumPy says that pickles are not allowed.
+        if not zipfile.is_zipfile(file):
+            raise ValueError("it is cut off, or not an .npz file")
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    header = json.loads(str(arrays.pop("header", "{}")))
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise ValueError("it was not written by `history.save`")
+    if header.get("version") != _VERSION:
+        raise error("history-version", path=str(path), found=str(header.get("version")), known=_VERSION)
+    labels = header.get("labels")
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise ValueError("it has no labels")
+    return labels, _whole(labels, arrays)
+
+
+def _whole(labels: list[str], arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays of a file if none is missing, strange, or of another shape or type than the others say."""
+    names = ["train", "validation"] if any(key.startswith("validation.") for key in arrays) else ["train"]
+    keys = ["steps", *(f"{name}.{part}" for name in names for part in _PARTS)]
+    if arrays.keys() != set(keys):
+        missing, strange = sorted(set(keys) - arrays.keys()), sorted(arrays.keys() - set(keys))
+        raise ValueError(f"it has no {listed(missing)}" if missing else f"it has {listed(strange)} too")
+    shape = np.shape(arrays["train.total"])
+    for key, array in arrays.items():
+        kinds, shapes = "f", [(len(labels), *shape)]
+        if key == "steps":
+            kinds, shapes = "iu", [shape, shape[-1:]]
+        elif key.endswith(".total"):
+            shapes = [shape]
+        if array.dtype.kind not in kinds or array.shape not in shapes or not array.shape or not shape[-1]:
+            raise ValueError(f"`{key}` is an array of {array.dtype} of shape {array.shape}")
+    return arrays
+
+
+def _losses(name: str, labels: list[str], arrays: dict[str, np.ndarray]) -> LossDict:
+    values, raw, weights, total = (arrays[f"{name}.{part}"] for part in _PARTS)
+    rows = {label: jnp.asarray(value) for label, value in zip(labels, values, strict=True)}
+    if len(rows) < len(labels):
+        raise ValueError("a label stands there twice")
+    return LossDict.of(rows, list(map(jnp.asarray, raw)), list(map(jnp.asarray, weights)), jnp.asarray(total))
