@@ -1,5 +1,6 @@
 """Sphinx: the Markdown pages of this folder to a site, with tables and the reference made from the code."""
 
+import ast
 import importlib
 import inspect
 import re
@@ -7,9 +8,9 @@ from pathlib import Path
 
 import lossdsl
 from lossdsl.cli import signature
-from lossdsl.language.misfit import shown_axes
-from lossdsl.operators.declaration import OPS
+from lossdsl.language import shown_axes
 from lossdsl.meaning.feedbax import FEEDBAX
+from lossdsl.operators.declaration import OPS
 
 ROOT = Path(__file__).parent.parent
 GUIDE = (
@@ -23,7 +24,7 @@ GUIDE = (
     "compare",
     "performance",
 )
-API = ("lossdsl.loss", "lossdsl.values", "lossdsl.vocabulary")
+API = ("lossdsl.loss.loss", "lossdsl.loss.values", "lossdsl.meaning.vocabulary")
 
 project = "lossdsl"
 author = "the authors of lossdsl"
@@ -72,17 +73,24 @@ def vocabulary() -> str:
 
 
 def rooms() -> str:
-    """A table of the files of the package in the order of their imports, with what their docstrings say first."""
-    order = re.search(r'ORDER = """(.*?)"""', (ROOT / "tests" / "test_architecture.py").read_text(), re.DOTALL)
-    assert order is not None
-    modules = [importlib.import_module(f"lossdsl.{room}") for room in order[1].split()]
-    return _table(["file", "what it is"], [(f"`{m.__name__.split('.')[1]}.py`", _flat(m.__doc__)) for m in modules])
+    """Tables of the files of the package in the order of their imports, with what their docstrings say first."""
+    code = ast.parse((ROOT / "tests" / "test_architecture.py").read_text())
+    assigned = {node.targets[0].id: node.value for node in code.body if isinstance(node, ast.Assign)}
+    parts = []
+    for storey, names in ast.literal_eval(assigned["STOREYS"]).items():
+        folder = importlib.import_module(f"lossdsl.{storey}")
+        found = [(name, importlib.import_module(f"lossdsl.{storey}.{name}")) for name in names.split()]
+        rows = [(f"`{name}.py`", _flat(_first_line(module.__name__))) for name, module in found]
+        title = f"`{storey}/`" if rows else f"`{storey}.py`"
+        parts.append(f"**{title}** {_flat(_first_line(folder.__name__))}\n")
+        parts.append(_table(["file", "what it is"], rows) if rows else "")
+    return "\n".join(parts)
 
 
 def api() -> str:
     """The reference of the public names, by the file that they come from."""
     by_module: dict[str, list[str]] = {}
-    for name in dir(lossdsl):
+    for name in lossdsl.__all__:
         value = getattr(lossdsl, name)
         module = getattr(value, "__module__", None) or ""
         if not name.startswith("_") and module.startswith("lossdsl."):

@@ -7,7 +7,6 @@ from hydra.core.config_store import ConfigStore
 from hydra.utils import instantiate
 
 import lossdsl as ld
-from lossdsl.backends.data import load_npz
 
 ConfigStore.instance().store(name="loss_config", node=ld.LossConfig)
 
@@ -16,7 +15,7 @@ ConfigStore.instance().store(name="loss_config", node=ld.LossConfig)
 def main(config):
     """Print the loss, and its total."""
     loss = instantiate(config)
-    reach = load_npz(Path(__file__).parent / "reach.npz")
+    reach = ld.load_npz(Path(__file__).parent / "reach.npz")
     print(f"{loss} = {loss(reach.states, reach.trial_specs).total:.6g}")
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lossdsl.backends import data
+from lossdsl.backends import Trajectories, load_npz, take
 from lossdsl.configs import KINDS, load
 from lossdsl.errors import LossError, error
 from lossdsl.language import Let, by_default, parse, shown_axes
@@ -126,7 +126,7 @@ def evaluate(
 ) -> None:
     """Evaluate a loss on trajectories: label, weight, raw value, weighted value and share of each term."""
     compiled = _compiled(loss, _numbers("--set", "alpha", given)).with_weights(_numbers("--weight", "position", weight))
-    trajectories = data.load_npz(file)
+    trajectories = load_npz(file)
     values = compiled(trajectories.states, trajectories.trial_specs, trajectories.model, step)
     total = shortest(values.total)
     if not as_json:
@@ -236,7 +236,7 @@ def names(
     file: Annotated[Path | None, typer.Option("--data", metavar="FILE", help=_DATA_HELP)] = None,
 ) -> None:
     """List the names of the vocabulary; with --data which of their paths it has, with shapes and dtypes."""
-    given = data.load_npz(file) if file else None
+    given = load_npz(file) if file else None
     rows = [[name, q.path, shown_axes(q.axes), q.unit, q.doc] for name, q in FEEDBAX.quantities.items()]
     if given:
         rows = [[*row, _found(FEEDBAX.quantities[row[0]], given)] for row in rows]
@@ -310,9 +310,9 @@ def _text(path: Path) -> str:
         raise error("not-a-text", path=str(path)) from None
 
 
-def _found(quantity: Quantity, given: data.Trajectories) -> str:
+def _found(quantity: Quantity, given: Trajectories) -> str:
     try:
-        value = data.take(getattr(given, quantity.path.split(".")[0]), quantity.path)
+        value = take(getattr(given, quantity.path.split(".")[0]), quantity.path)
     except LossError:
         return "missing"
     return f"{value.shape} {value.dtype}" if hasattr(value, "shape") else "missing" if value is None else "a PyTree"

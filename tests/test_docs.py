@@ -106,7 +106,7 @@ def test_what_is_made_of_the_code_is_whole():
     assert set(re.findall(r"<!-- made: (\w+) -->", SHOWN)) == set(conf.MADE)
     assert conf.operators().count("\n") == len(OPS) + 2
     assert all(f"| `{name}` |" in conf.vocabulary() for name in (*ld.FEEDBAX.quantities, *ld.FEEDBAX.terms))
-    files = {path.name for path in (ROOT / "lossdsl").glob("*.py")} - {"__init__.py", "__main__.py"}
-    assert set(re.findall(r"^\| `(\w+\.py)`", conf.rooms(), re.M)) == files
+    files = {path.name for path in (ROOT / "lossdsl").rglob("*.py")} - {"__init__.py", "__main__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", conf.rooms())) == files
     public = re.findall(r"\b(\w+) as \1\b", (ROOT / "lossdsl" / "__init__.py").read_text())
     assert sorted(re.findall(r":: lossdsl\.(\w+)", conf.api())) == sorted(public)

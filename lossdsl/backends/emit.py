@@ -137,8 +137,8 @@ class _Writer:
             [
                 "import jax.numpy as jnp",
                 "",
-                "from lossdsl.operators import ops",
                 "from lossdsl.backends.data import floats, take",
+                "from lossdsl.operators import ops",
                 "",
                 "",
                 *self.quantities(quantities),

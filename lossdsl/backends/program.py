@@ -18,7 +18,7 @@ from lossdsl.backends import data
 from lossdsl.backends.emit import emit
 from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Expr
-from lossdsl.meaning import Object, Parameter, Quantity, Term, components, each_name, expression
+from lossdsl.meaning import ROOTS, Object, Parameter, Quantity, Term, components, each_name, expression
 from lossdsl.operators import BATCH, STEP, Axes, wide
 
 
@@ -68,21 +68,25 @@ class Program:
         return {name: found[name] for name in ("quantities", "per_trial", "weights")}
 
     @cached_property
-    def _from_dicts(self) -> Callable[..., tuple[Any, ...] | None]:
-        return data.from_dicts(self.quantities.values())
+    def _read(self) -> list[Callable[..., tuple[Any, ...] | None]]:
+        """How the arrays were found the last time."""
+        return [data.reader((), {})]
 
     def pick(self, states: Any, trial_specs: Any, model: Any) -> tuple[Any, ...]:
         """The arrays that the loss reads; one that is not there is refused, with its term."""
-        found = self._from_dicts(states, trial_specs, model)
-        if found is not None:
-            return found
+        found = self._read[0](states, trial_specs, model)
+        return found or self._taken(states, trial_specs, model)
+
+    def _taken(self, *roots: Any) -> tuple[Any, ...]:
         try:
-            return self.functions["quantities"](states, trial_specs, model)
+            arrays: tuple[Any, ...] = self.functions["quantities"](*roots)
         except LossError as failure:
             path = failure.fields.get("name")
             name = next((n for n, q in self.quantities.items() if path in (q.path, components(q.path)[0])), "")
             failure.term = data.term_with(self.terms, name)
             raise
+        self._read[0] = data.reader(self.quantities.values(), dict(zip(ROOTS, roots, strict=True)))
+        return arrays
 
     def check(self, arrays: Sequence[Any]) -> None:
         """Refuse arrays that are missing, of another rank, or of lengths that do not match."""
@@ -118,13 +122,15 @@ class Program:
 
         Weights that are numbers stay with the caller, who has them: an array handed back takes time.
         """
-        raw = list(self.per_trial(parameters, step, arrays, objects).values())
+        # A weight such as 1e-8 is 0 in float16.
+        raw = [wide(value) for value in self.per_trial(parameters, step, arrays, objects).values()]
         if not trials:
-            raw = [jnp.mean(wide(value)) for value in raw]
+            raw = [jnp.mean(value) for value in raw]
         weights = self.weights(numbers, parameters, step)
         values = [weighted(value, weight) for value, weight in zip(raw, weights, strict=True)]
         # A parameter is handed back as a copy: the caller may donate what is given or what is returned.
-        made = [jnp.copy(w) for w, label in zip(weights, self.terms, strict=True) if label not in self.numbers]
+        copies = zip(weights, values, self.terms, strict=True)
+        made = [jnp.array(weight, value.dtype) for weight, value, label in copies if label not in self.numbers]
         return values, raw, made, sum(values[1:], start=values[0])
 
     @cached_property

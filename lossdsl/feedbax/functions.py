@@ -20,6 +20,7 @@ class ModelLoss(AbstractLoss):
         LossDataError: If the loss is called without a model.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> decay = ModelLoss("decay", lambda model: jnp.sum(model["weights"] ** 2))
         >>> float(decay(None, None, {"weights": jnp.ones(3)}).total)
         3.0
@@ -47,6 +48,7 @@ class FuncTermsLoss(AbstractLoss):
         weights: By name; 1 if not given.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> loss = FuncTermsLoss(
         ...     "speed",
         ...     lambda states, trial_specs, model: jnp.linalg.norm(states["vel"], axis=-1),

@@ -1,5 +1,12 @@
 """Text -> `Expr`, and back: the tree that everything else works on."""
 
+from lossdsl.language.exact import (
+    LARGEST as LARGEST,
+    SMALLEST as SMALLEST,
+    decimal as decimal,
+    described_number as described_number,
+    exact_number as exact_number,
+)
 from lossdsl.language.expr import (
     Call as Call,
     Expr as Expr,
@@ -13,13 +20,6 @@ from lossdsl.language.expr import (
     of_number as of_number,
 )
 from lossdsl.language.misfit import shown_axes as shown_axes
-from lossdsl.language.numbers import (
-    LARGEST as LARGEST,
-    SMALLEST as SMALLEST,
-    decimal as decimal,
-    described_number as described_number,
-    exact_number as exact_number,
-)
 from lossdsl.language.parse import is_name as is_name, parse as parse, read as read
 from lossdsl.language.syntax import POWERS as POWERS
 from lossdsl.language.text import (

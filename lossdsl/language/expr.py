@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import Any, Protocol, Self
 
 from lossdsl.errors import LossError, Span, described, error
+from lossdsl.language.exact import decimal, exact_number
 from lossdsl.language.misfit import misfit_error
-from lossdsl.language.numbers import decimal, exact_number
 from lossdsl.language.text import (
     ATOM,
     LABEL,

@@ -11,10 +11,14 @@ from lossdsl.operators import Axes, Misfit, Op
 class Applied(Protocol):
     """An operator with its operands."""
 
-    op: Op
-    args: Any
-    static: Any
-    span: Span | None
+    @property
+    def op(self) -> Op: ...
+    @property
+    def args(self) -> Any: ...
+    @property
+    def static(self) -> Any: ...
+    @property
+    def span(self) -> Span | None: ...
 
 
 def shown_axes(axes: Axes | None) -> str:

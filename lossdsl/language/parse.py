@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 
 from lossdsl.errors import LossError, Span, described, did_you_mean, each, error, listed, together
+from lossdsl.language.exact import LARGEST, SMALLEST, described_number, exact_number
 from lossdsl.language.expr import Call, Expr, Fault, Label, Let, Name, Number, as_expr, by_default, call
 from lossdsl.language.lalr import Parser, Token, parser
-from lossdsl.language.numbers import LARGEST, SMALLEST, described_number, exact_number
 from lossdsl.operators import OPS, Op
 
 MAX_CHARACTERS = 500_000

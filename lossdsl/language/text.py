@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from lossdsl.language.numbers import decimal
+from lossdsl.language.exact import decimal
 from lossdsl.operators import Default, Op
 
 # How tightly a text binds, loosest first: one level per rule of the grammar.

@@ -79,6 +79,7 @@ class Node:
         """This node and all below it, from left to right; each node before its children, or after them.
 
         Example:
+            >>> from lossdsl.language import Name, call
             >>> tree = call("+", Name(name="a"), call("neg", Name(name="b")))
             >>> [str(node) for node in tree.walk()], [str(node) for node in tree.walk(leaves_first=True)]
             (['a - b', 'a', '-b', 'b'], ['a', 'b', '-b', 'a - b'])

@@ -52,8 +52,11 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
         raise
     values, raw, made, total = out
     if made:
-        given, rest = dict(zip(program.numbers, weights, strict=True)), iter(made)
-        weights = tuple(given[label] if label in given else next(rest) for label in program.terms)
+        known, rest = dict(zip(program.numbers, weights, strict=True)), iter(made)
+        weights = [known[label] if label in known else next(rest) for label in program.terms]
+    dtype = total.dtype
+    if any(weight.dtype != dtype for weight in weights):
+        weights = [weight.astype(value.dtype) for weight, value in zip(weights, values, strict=True)]
     return LossDict.of(zip(program.terms, values, strict=True), raw, weights, total)
 
 

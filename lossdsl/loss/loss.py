@@ -17,7 +17,7 @@ from lossdsl.loss.changed import check_labels, new_numbers, new_parameters
 from lossdsl.loss.compiler import collector_paused, mapping, named_losses, parts_of, told_by_term
 from lossdsl.loss.evaluate import evaluated, given_step
 from lossdsl.loss.gradients import GradientReport, gradient_report
-from lossdsl.loss.parts import Parts, Written, check_single, term_parts, terms_now
+from lossdsl.loss.parts import Parts, Written, check_single, fields_of, term_parts, terms_now
 from lossdsl.loss.plain import config_of
 from lossdsl.loss.scalars import as_scalar, as_vector
 from lossdsl.loss.shown import digest, text
@@ -155,21 +155,7 @@ class CompositeLoss(AbstractLoss):
         return loss
 
     def _hold(self, parts: Parts, label: str) -> None:
-        program = build(parts.written.terms)
-        numbers = [term for term in parts.written.terms if term.number is not None]
-        spans = {term.label: term.span for term in numbers}
-        called = {name: meaning.object for name, meaning in program.objects.items()}
-        objects, rest = eqx.partition(called, eqx.is_array)
-        fields = {
-            "numbers": as_vector({term.label: parts.weights.get(term.label, term.number) for term in numbers}, spans),
-            "parameters": {n: as_scalar(parts.parameters[n], "the parameter", n) for n in program.parameters},
-            "objects": objects,
-            "program": program,
-            "written": parts.written,
-            "rest": rest,
-            "label": label,
-        }
-        for name, value in fields.items():
+        for name, value in {**fields_of(parts), "label": label}.items():
             object.__setattr__(self, name, value)
 
     def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:

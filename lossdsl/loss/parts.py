@@ -9,10 +9,10 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from lossdsl.backends import Program
+from lossdsl.backends import Program, build
 from lossdsl.errors import error
 from lossdsl.language import Expr, Name, is_name
-from lossdsl.loss.scalars import held_number
+from lossdsl.loss.scalars import as_scalar, as_vector, held_number
 from lossdsl.meaning import Object, Term
 
 
@@ -60,6 +60,23 @@ def term_parts(term: Any) -> Parts:
         raise error("bad-label", found=f"`{term.label}`")
     name = Name(name=term.label, meaning=Object(term.label, term))
     return Parts(Written((Term(term.label, Fraction(1), name),)), {}, {})
+
+
+def fields_of(parts: Parts) -> dict[str, Any]:
+    """The fields of the module that is made of these parts: its leaves, and what is compiled."""
+    program = build(parts.written.terms)
+    numbers = [term for term in parts.written.terms if term.number is not None]
+    spans = {term.label: term.span for term in numbers}
+    called = {name: meaning.object for name, meaning in program.objects.items()}
+    objects, rest = eqx.partition(called, eqx.is_array)
+    return {
+        "numbers": as_vector({term.label: parts.weights.get(term.label, term.number) for term in numbers}, spans),
+        "parameters": {n: as_scalar(parts.parameters[n], "the parameter", n) for n in program.parameters},
+        "objects": objects,
+        "program": program,
+        "written": parts.written,
+        "rest": rest,
+    }
 
 
 def is_ensemble(numbers: Any, parameters: Mapping[str, Any]) -> bool:

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.tree_util import DictKey, GetAttrKey
@@ -39,6 +38,7 @@ class LossDict(dict[str, Array]):
         weights: The weights, one for each of them.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> values = LossDict({"a": jnp.float32(3.0)}, {"a": jnp.float32(0.5)})
         >>> float(values["a"]), float(values.raw["a"]), float(values.total)
         (1.5, 3.0, 1.5)
@@ -73,7 +73,8 @@ class LossDict(dict[str, Array]):
     @cached_property
     def weights(self) -> Mapping[str, Array]:
         """The weights, those that are made of parameters with the value that they had."""
-        return self._by_label(self._parts[1])
+        with jax.ensure_compile_time_eval():
+            return self._by_label([jnp.asarray(w) if isinstance(w, np.generic) else w for w in self._parts[1]])
 
     def flat(self, prefix: str = "loss") -> dict[str, Array]:
         """The values under the names that TensorBoard and Weights & Biases take, `loss/final_velocity`.
@@ -86,6 +87,7 @@ class LossDict(dict[str, Array]):
             LossValueError: For a prefix that the loggers would not take.
 
         Example:
+            >>> import jax.numpy as jnp
             >>> values = LossDict({"final(velocity)": jnp.float32(3.0)}, {"final(velocity)": jnp.float32(0.5)})
             >>> list(values.flat())
             ['loss/final_velocity', 'loss_raw/final_velocity', 'loss_weight/final_velocity', 'loss/total']
@@ -132,10 +134,10 @@ class LossDict(dict[str, Array]):
         return (*self.values(), *raw, *weights, self.total), tuple(self)
 
     def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
-        rows = [(DictKey(label), value) for label, value in self.items()]
-        rows += [(GetAttrKey(f"raw.{label}"), value) for label, value in self.raw.items()]
-        rows += [(GetAttrKey(f"weights.{label}"), value) for label, value in self.weights.items()]
-        return [*rows, (GetAttrKey("total"), self.total)], tuple(self)
+        keys = [DictKey(label) for label in self]
+        keys += [GetAttrKey(f"{part}.{label}") for part in ("raw", "weights") for label in self]
+        leaves, labels = self.tree_flatten()
+        return list(zip([*keys, GetAttrKey("total")], leaves, strict=True)), labels
 
     @classmethod
     def tree_unflatten(cls, labels: tuple[str, ...], leaves: Sequence[Any]) -> Self:

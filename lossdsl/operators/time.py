@@ -1,6 +1,7 @@
 """Along `time`: single steps, differences, running sums, discounts."""
 
 import operator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ from jax import Array
 from lossdsl.operators.axes import along, shortens, subscript
 from lossdsl.operators.declaration import op, symbol, wide
 
-_PICKED = {
+_PICKED: dict[str, Any] = {
     "linear": True,
     "latex": r"\left. {x:power} \right|_{{{at}}}",
     "notation": r"\left. x \right|_{T} = x_{T}",

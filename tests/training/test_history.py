@@ -15,9 +15,9 @@ import optax
 import pytest
 
 from lossdsl.errors import LossDataError, LossError, LossNameError
+from lossdsl.loss.values import LossDict
 from lossdsl.training.history import LossHistory
 from lossdsl.training.plot import plot_loss_history
-from lossdsl.loss.values import LossDict
 
 LABELS = ("position", "final(velocity)")
 WEIGHTS = {"position": 1.0, "final(velocity)": 0.5}

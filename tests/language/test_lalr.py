@@ -14,7 +14,7 @@ from lossdsl.language.parse import language
 from lossdsl.language.syntax import END, UNKNOWN, layout
 from tests import cases
 
-GRAMMAR = Path(__file__).parent.parent / "grammar" / "loss.lark"
+GRAMMAR = Path(__file__).parents[2] / "grammar" / "loss.lark"
 WORDS = "a b.c 1 .5 + - * / ** ( ) [ ] , : ; = as @ @-1 @1:2 axis".split()  # noqa: SIM905
 VALID = [case.text for case in cases.read("parse.txt")]
 

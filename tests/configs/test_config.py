@@ -121,7 +121,7 @@ def test_place_survives_pickling(tmp_path):
 
 @pytest.mark.parametrize("kind", SCHEMAS)
 def test_shipped_schema_is_that_of_the_models(kind):
-    shipped = Path(ld.__file__).parent / "schemas" / f"{kind}.json"
+    shipped = Path(ld.__file__).parent / "configs" / "schemas" / f"{kind}.json"
     assert json.loads(shipped.read_text()) == json_schema(kind)
 
 
@@ -198,8 +198,8 @@ def test_without_the_extra(tmp_path, monkeypatch):
         ("pydantic", "a.toml", 'loss = "position"'),
     ):
         monkeypatch.setitem(sys.modules, module, None)
-        monkeypatch.delitem(sys.modules, "lossdsl.schema")
-        monkeypatch.delattr("lossdsl.schema")
+        monkeypatch.delitem(sys.modules, "lossdsl.configs.schema")
+        monkeypatch.delattr("lossdsl.configs.schema")
         (tmp_path / name).write_text(text)
         with pytest.raises(ld.LossError, match=r"is not installed\nrun `pip install 'lossdsl\[config\]'`"):
             ld.load(tmp_path / name)

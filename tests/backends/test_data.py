@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.backends.data import from_dicts, take
+from lossdsl.backends.data import reader, take
 
 VALUES = np.arange(6.0, dtype=np.float32).reshape(2, 3)
 
@@ -85,23 +85,37 @@ QUANTITIES = [
 ]
 
 
-def test_the_short_way_is_for_dicts():
+@pytest.mark.parametrize("kind", [dict, fields, OrderedDict])
+def test_the_short_way(kind):
+    """It gives what is there for roots of the kind that it was made for, and nothing for others."""
     goal = jnp.ones(2)
-    find = from_dicts(QUANTITIES)
-    assert find(TREE, {"goal": goal}, None) == (VALUES, goal, TREE["arm"]["angle"])
-    for states, trial_specs in (
-        (fields(TREE), {"goal": goal}),
-        (TREE, {}),
-        (TREE, None),
-        ({"arm": fields(TREE["arm"])}, {"goal": 1}),
-    ):
-        assert find(states, trial_specs, None) is None
-    assert from_dicts([])(None, None, None) == ()
+    states = kind(TREE)
+    read = reader(QUANTITIES, {"states": states, "trial_specs": {"goal": goal}, "model": None})
+    assert read(kind(TREE), {"goal": goal}, None) == (VALUES, goal, TREE["arm"]["angle"])
+    for others, trial_specs in ((tuples(TREE), {"goal": goal}), (states, {}), (states, None), ({}, {"goal": goal})):
+        assert read(others, trial_specs, None) is None
+    assert reader([], {})(None, None, None) == ()
+
+
+def test_kinds_of_states_may_change_from_call_to_call():
+    loss = ld.compile("sqnorm(x)", ld.Vocabulary({"x": ("states.arm.torque", "batch joint")}))
+    for _ in range(2):
+        for states in KINDS.values():
+            assert loss(states, None).total == np.mean(np.sum(VALUES**2, axis=1))
+
+
+def test_a_key_is_no_method_of_a_dict():
+    loss = ld.compile("sqnorm(x)", ld.Vocabulary({"x": ("states.arm.values", "batch joint")}))
+    for states in (fields({"arm": {"values": VALUES}}), {"arm": {"values": VALUES}}):
+        assert loss(states, None).total == np.mean(np.sum(VALUES**2, axis=1))
+    with pytest.raises(ld.LossDataError, match="has no `values`"):
+        loss({"arm": {}}, None)
 
 
 @pytest.mark.parametrize("quantity", [("model", "pytree"), ("states.x[..., 1]", "batch time"), ("states.x", "pytree")])
 def test_no_short_way(quantity):
-    assert from_dicts([ld.Quantity(*quantity)])({"x": VALUES}, None, {}) is None
+    roots = {"states": {"x": VALUES}, "trial_specs": None, "model": {}}
+    assert reader([ld.Quantity(*quantity)], roots)(*roots.values()) is None
 
 
 def test_an_error_of_the_states_themselves_is_theirs():

@@ -429,5 +429,5 @@ def test_mistakes(call, code, expected):
 
 
 def test_what_the_page_shows():
-    shown = doctest.testfile("../docs/adaptive-weights.md")
+    shown = doctest.testfile("../../docs/adaptive-weights.md")
     assert shown.failed == 0 < shown.attempted

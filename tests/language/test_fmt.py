@@ -97,6 +97,6 @@ def test_twice_is_once_and_nothing_is_lost(text):
 
 
 def test_the_result_is_held_against_the_text(monkeypatch):
-    monkeypatch.setattr("lossdsl.fmt.addend_texts", lambda node: ["velocity"])
+    monkeypatch.setattr("lossdsl.language.fmt.addend_texts", lambda node: ["velocity"])
     with pytest.raises(AssertionError, match="please report"):
         formatted("position")

@@ -118,8 +118,8 @@ SOURCE = """\
 # position + 1e-5*nn_hidden + alpha*final(velocity)
 import jax.numpy as jnp
 
-from lossdsl import ops
 from lossdsl.backends.data import floats, take
+from lossdsl.operators import ops
 
 
 def quantities(states, trial_specs, model):
@@ -141,8 +141,8 @@ def per_trial(quantities, parameters, step, objects):
     # sqnorm(final(effector.vel[1:]) - final(target.vel))
     t1 = ops.sqnorm(ops.final(effector_vel[:, 1:], axis=1) - ops.final(target_vel, axis=1), axis=(1,))
     return {
-        "position": ops.sum_(position, axis=1),
-        "nn_hidden": ops.sum_(nn_hidden, axis=1),
+        "position": ops.sum(position, axis=1),
+        "nn_hidden": ops.sum(nn_hidden, axis=1),
         "final(velocity)": t1,
     }
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 import lossdsl as ld
-from lossdsl import picture
+from lossdsl.mathematics import picture
 from lossdsl.mathematics.formula import formula
 from lossdsl.operators.declaration import OPS
 from tests import cases

@@ -10,12 +10,12 @@ from pygments.lexers import get_lexer_by_name
 from pygments.token import Comment, Keyword, Name, Number, Operator, Punctuation
 
 from lossdsl.language.highlight import LossLexer, rules
-from lossdsl.operators.declaration import OPS
 from lossdsl.language.parse import language
 from lossdsl.language.syntax import END, layout
+from lossdsl.operators.declaration import OPS
 from tests.tokens import TEXTS, coloured
 
-EDITORS = Path(__file__).parent.parent / "editors"
+EDITORS = Path(__file__).parents[2] / "editors"
 COLOURS = {"NAME": Name, "NUMBER": Number, "AT_STEPS": Number, "AS": Keyword, "PLUS": Operator, "LPAR": Punctuation}
 
 

@@ -11,7 +11,7 @@ import lossdsl as ld
 from lossdsl.backends.data import load_npz
 
 PAGE = "1.0*effector_position + 1.0*effector_final_velocity + 1e-5*nn_output + 1e-5*nn_hidden"
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "reach.json").read_text())
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "reach.json").read_text())
 
 
 @pytest.fixture(scope="module")
