@@ -93,12 +93,12 @@ def api() -> str:
     for name in lossdsl.__all__:
         value = getattr(lossdsl, name)
         module = getattr(value, "__module__", None) or ""
-        if not name.startswith("_") and module.startswith("lossdsl."):
+        if module.startswith("lossdsl."):
             by_module.setdefault(module, []).append(name)
     by_module["lossdsl.adaptive"] = ["adaptive"]
     parts = []
     for module in sorted(by_module, key=lambda module: (*API, module).index(module)):
-        parts += [f"## {module.removeprefix('lossdsl.').capitalize()}\n", _flat(_first_line(module)) + "\n"]
+        parts += [f"## {module.split('.')[-1].capitalize()}\n", _flat(_first_line(module)) + "\n"]
         parts += [f"```{{eval-rst}}\n{_documented(name)}\n```\n" for name in by_module[module]]
     return "\n".join(parts)
 

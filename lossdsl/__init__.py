@@ -91,7 +91,7 @@ _MODULES = ("adaptive", "feedbax")
 _AT_ONCE = """AbstractLoss Change CompositeLoss Definition FEEDBAX GradientReport LossAxesError LossDataError LossDict
     LossDiff LossError LossNameError LossSyntaxError LossValueError Parameter Quantity TermGradients Vocabulary compile
     diff errors from_sympy load_npz parse term_gradients"""
-__all__ = sorted([*_AT_ONCE.split(), *_LATER, *_MODULES])
+__all__ = sorted([*_AT_ONCE.split(), *_LATER, "adaptive"])
 
 
 def __getattr__(name: str) -> _Any:

@@ -133,7 +133,7 @@ def test_names_that_are_imported_later():
 def test_public_names_are_those_of_all():
     assert {name for name in vars(ld) if not name.startswith("_")} - {*ld.__all__} <= {*STOREYS}
     assert sorted(ld.__all__) == ld.__all__ == [name for name in dir(ld) if name != "__version__"]
-    code = "from lossdsl import *; compile, LossHistory, adaptive.relobralo, errors.LossError, feedbax.TargetSpec"
+    code = "from lossdsl import *; compile, LossHistory, adaptive.relobralo, errors.LossError, TargetSpec"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

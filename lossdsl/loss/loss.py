@@ -9,7 +9,7 @@ import equinox as eqx
 import jax
 from jax import Array
 
-from lossdsl.backends import Program, build, feedbax_loss
+from lossdsl.backends import Program, feedbax_loss
 from lossdsl.errors import LossError, error
 from lossdsl.language import Expr
 from lossdsl.loss.algebra import grouped, single, without
@@ -19,7 +19,6 @@ from lossdsl.loss.evaluate import evaluated, given_step
 from lossdsl.loss.gradients import GradientReport, gradient_report
 from lossdsl.loss.parts import Parts, Written, check_single, fields_of, term_parts, terms_now
 from lossdsl.loss.plain import config_of
-from lossdsl.loss.scalars import as_scalar, as_vector
 from lossdsl.loss.shown import digest, text
 from lossdsl.loss.summed import Summed
 from lossdsl.loss.values import LossDict

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.tree_util import DictKey, GetAttrKey
