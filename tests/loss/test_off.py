@@ -11,7 +11,13 @@ VOCABULARY = ld.Vocabulary(
     quantities={"x": ("states.x", "batch time"), "kl": ("states.kl", "batch")}, parameters={"p": 0.0}
 )
 STATES = {"x": jnp.ones((3, 4)), "kl": jnp.array([1.0, jnp.inf, jnp.nan])}
-OFF = ["x + warmup(0.1, 10)*kl", "x + 0*kl", "x + p*kl", "x + piecewise(0, 10, 1)*kl", "x + linear(0, 1, 9)*log(kl - 1)"]
+OFF = [
+    "x + warmup(0.1, 10)*kl",
+    "x + 0*kl",
+    "x + p*kl",
+    "x + piecewise(0, 10, 1)*kl",
+    "x + linear(0, 1, 9)*log(kl - 1)",
+]
 
 
 @pytest.mark.parametrize("text", OFF)
