@@ -310,6 +310,9 @@ def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
     if op.repeats:
         rounds = ", ".join(str(least + i * len(op.repeats)) for i in (1, 2, 3))
         expected = f"{rounds}, ... arguments ({', '.join(op.required + op.repeats)}, ...)"
+    missing = next((name for name in op.required if name in op.named), "")
+    if missing and len(given) == most + 1:
+        return error("by-name", given[-1].span, operator=op.name, option=missing, advice=_named(op, missing, given))
     advice = f"for example `{op.example}`"
     if op.axis and len(given) == most + 1:
         *operands, extra = (str(part.span) for part in given)
@@ -321,6 +324,17 @@ def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
         elif is_name(extra) and "where" in op.named:
             advice = f"write `{op.name}({', '.join(operands)}, where={extra})` for a mask"
     return error("argument-count", span, operator=op.name, expected=expected, given=len(given), advice=advice)
+
+
+def _named(op: Op, option: str, given: list[Expr]) -> str:
+    """How to write an argument that must be named; and that of `discount` where it was meant for a rate."""
+    *operands, extra = (str(part.span) for part in given)
+    written = f"write `{op.name}({', '.join(operands)}, {option}={extra})`"
+    if op.name != "discount":
+        return written
+    x, rate = operands[0], extra if is_name(extra) or extra.replace(".", "").isdigit() else f"({extra})"
+    factor = x if is_name(x) or x.endswith(")") else f"({x})"
+    return f"{written} for `(t/T)**{rate}`; for `{rate}**t` write `{rate}**cumsum(greater({x}, {x}) + 1)*{factor}`"
 
 
 def _integer(written: str, span: Span) -> int:

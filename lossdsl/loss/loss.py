@@ -14,7 +14,7 @@ from lossdsl.errors import LossError, error
 from lossdsl.language import Expr
 from lossdsl.loss.algebra import grouped, single, without
 from lossdsl.loss.changed import check_labels, new_numbers, new_parameters
-from lossdsl.loss.compiler import collector_paused, mapping, named_losses, parts_of, told_by_term
+from lossdsl.loss.compiler import check_unnamed, collector_paused, mapping, named_losses, parts_of, told_by_term
 from lossdsl.loss.evaluate import evaluated, given_step
 from lossdsl.loss.gradients import GradientReport, gradient_report
 from lossdsl.loss.parts import Parts, Written, check_single, fields_of, term_parts, terms_now
@@ -45,7 +45,8 @@ def compile(
         vocabulary: What its names mean; `"feedbax"` if none is given, `"none"` for an empty one.
         quantities: More quantities, as in `Vocabulary`.
         terms: More terms: objects with `label` and `term(states, trial_specs, model)`, or texts by name.
-        parameters: More parameters with their defaults.
+        parameters: More parameters with their defaults, each of which the loss uses. Those that several losses share
+            stand in a `Vocabulary`.
 
     Returns:
         The loss, an Equinox module whose leaves are its weights and parameters.
@@ -59,6 +60,7 @@ def compile(
         ['position', 'nn_hidden', 'final(velocity)']
     """
     if isinstance(loss, AbstractLoss):
+        check_unnamed(quantities=quantities, terms=terms, parameters=parameters)
         return loss.composite
     with collector_paused(), told_by_term(loss):
         return CompositeLoss.of(parts_of(loss, vocabulary, quantities, terms, parameters))
