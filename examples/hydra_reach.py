@@ -1,4 +1,4 @@
-"""Evaluate the loss of a Hydra config on the reaches: `python hydra_reach.py ++parameters.alpha=1e-3`."""
+"""Evaluate the loss of a Hydra config on the reaches: `python hydra_reach.py vocabulary.parameters.alpha=1e-3`."""
 
 from pathlib import Path
 

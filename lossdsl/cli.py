@@ -20,7 +20,7 @@ from lossdsl.configs import KINDS, load
 from lossdsl.errors import LossError, error
 from lossdsl.language import Let, by_default, parse, shown_axes
 from lossdsl.language.fmt import formatted
-from lossdsl.loss import CompositeLoss, compile, diff, shortest, summary, table
+from lossdsl.loss import CompositeLoss, check_used, compile, diff, shortest, summary, table
 from lossdsl.mathematics import aligned, picture
 from lossdsl.mathematics.formula import formula
 from lossdsl.meaning import FEEDBAX, Quantity, expression
@@ -168,7 +168,9 @@ def compare(
     """
     numbers = _numbers("--set", "alpha", given)
     with _exits(_TROUBLE):
-        found = diff(_compiled(old, numbers, all_used=False), _compiled(new, numbers, all_used=False))
+        before, after = (_compiled(loss, numbers, all_used=False) for loss in (old, new))
+        check_used(numbers, [*before.parameters, *after.parameters])
+        found = diff(before, after)
     if as_json:
         print(json.dumps(found.to_dict(), indent=2))
     else:
@@ -276,8 +278,7 @@ def _compiled(loss: str, parameters: dict[str, str], *, all_used: bool = True) -
         if name in taken and all_used:
             raise error("unknown-parameter", name=name, advice=taken[name])
     declared: Any = {name: value for name, value in parameters.items() if name not in taken}
-    compiled = compile(tree, parameters=declared)
-    return compiled.with_parameters(declared) if all_used else compiled
+    return compile(tree, parameters=declared) if all_used else compile(tree, FEEDBAX.extend(parameters=declared))
 
 
 def _numbers(option: str, example: str, given: list[str] | None) -> dict[str, str]:
@@ -330,7 +331,8 @@ def signature(name: str) -> str:
             return "x[i:j]"
     if not name.isidentifier():
         return f"x {name} y"
-    given = [*op.required, *([*op.repeats, "..."] if op.repeats else [])]
+    given = [f"{name}=..." if name in op.named else name for name in op.required]
+    given += [*([*op.repeats, "..."] if op.repeats else [])]
     given += [f"{parameter}={by_default(default)}" for parameter, default in op.options.items()]
     return f"{name}({', '.join(given + (['axis'] if op.axis else []))})"
 

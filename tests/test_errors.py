@@ -25,7 +25,7 @@ NOT_TEXT = "give a text, or a mapping from label to text; in YAML and on a comma
 @cases.parametrize("errors.txt")
 def test_bad_text(case):
     with pytest.raises(ld.LossError) as caught:
-        ld.compile(case.text, parameters=PARAMETERS)
+        ld.compile(case.text, ld.FEEDBAX.extend(parameters=PARAMETERS))
     assert str(caught.value) == case.expected
     assert caught.value.code == case.title
     assert type(caught.value) is MESSAGES[case.title][0]
@@ -370,7 +370,7 @@ def test_no_jax_frames_in_the_traceback(reach):
     ],
 )
 def test_bad_weight(value, got):
-    loss = ld.compile("alpha*position + velocity", parameters=PARAMETERS)
+    loss = ld.compile("alpha*position + velocity", ld.FEEDBAX.extend(parameters=PARAMETERS))
     for what, name, change in (
         ("the weight of", "velocity", loss.with_weights),
         ("the parameter", "alpha", loss.with_parameters),
@@ -431,7 +431,7 @@ def test_weights_in_the_text_that_float32_cannot_hold():
     ],
 )
 def test_bad_change(change, expected):
-    loss = ld.compile("alpha*position + velocity", parameters=PARAMETERS)
+    loss = ld.compile("alpha*position + velocity", ld.FEEDBAX.extend(parameters=PARAMETERS))
     with pytest.raises(ld.LossError) as caught:
         change(loss)
     assert str(caught.value) == expected

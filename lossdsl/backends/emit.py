@@ -211,7 +211,7 @@ class _Writer:
         if parameter in node.op.named and isinstance(default, Fraction) and arg == by_default(default):
             return ""
         code = self.aligned(arg, node.fit.frame, SUM)
-        return code if default is None else f"{parameter}={code}"
+        return code if default is None and parameter not in node.op.named else f"{parameter}={code}"
 
     def axis(self, node: Call) -> list[str]:
         frame, along = list(node.fit.frame), node.fit.along

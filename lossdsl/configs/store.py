@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from lossdsl.configs.config import check_terms, located, vocabulary_of
 from lossdsl.configs.files import read_file, write_file
 from lossdsl.errors import LossError
-from lossdsl.loss import AbstractLoss, CompositeLoss, compile
+from lossdsl.loss import AbstractLoss, CompositeLoss, check_used, compile, shared_vocabulary
 from lossdsl.meaning import Vocabulary
 
 Path = str | os.PathLike[str]
@@ -28,6 +28,7 @@ def load(path: Path, *, terms: Mapping[str, Any] | Sequence[AbstractLoss] | None
     vocabulary = vocabulary_of(document, "loss")
     try:
         loss = compile(document.data["loss"], vocabulary, terms=terms)
+        check_used(document.data.get("parameters", ()), [name.name for name in loss.written.local])
     except LossError as failure:
         raise located(failure, document) from None
     if not terms:
@@ -65,14 +66,14 @@ class LossConfig:
 
     Example:
         >>> from omegaconf import OmegaConf
-        >>> config = OmegaConf.structured(LossConfig(loss="position + ${parameters.alpha}*velocity"))
+        >>> config = OmegaConf.structured(LossConfig(loss="position + alpha*velocity"))
         >>> config.parameters.alpha = 0.1
-        >>> config.loss
-        'position + 0.1*velocity'
+        >>> compile(**{key: value for key, value in config.items() if key != "_target_"})
+        compile('position + alpha*velocity')
     """
 
     loss: Any = "???"  # OmegaConf's sign for a value that must be given
-    vocabulary: str = "feedbax"
+    vocabulary: Any = "feedbax"
     quantities: dict[str, Any] = field(default_factory=dict)
     terms: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -83,7 +84,7 @@ class LossSchema:
     """How pydantic reads and writes a loss, with the vocabulary and the parameters of the field.
 
     Args:
-        arguments: Those of `compile` but the loss.
+        arguments: Those of `compile` but the loss; the parameters are shared by all that the field holds.
 
     Example:
         >>> from pydantic import BaseModel
@@ -95,13 +96,13 @@ class LossSchema:
     """
 
     def __init__(self, **arguments: Any):
-        self.arguments = arguments
+        self.vocabulary = shared_vocabulary(**arguments)
 
     def read(self, value: Any) -> CompositeLoss:
         """A text, a mapping from label to text, a config with the key `loss`, or a loss."""
         if isinstance(value, Mapping) and "loss" in value and set(value) <= set(LossConfig.__dataclass_fields__):
             return compile(**{key: given for key, given in value.items() if key != "_target_"})
-        return compile(value, **self.arguments)
+        return compile(value, self.vocabulary)
 
     def write(self, loss: CompositeLoss) -> Any:
         """The text; a config, where the text alone would be another loss in this field."""

@@ -304,12 +304,16 @@ def _unknown_option(op: Op, key: str, span: Span) -> LossError:
 
 def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
     parameters = [name for name in op.defaults if name not in op.named]
-    least, most = len(op.required), len(parameters)
+    must = [name for name in op.required if name in op.named]
+    least, most = len(op.required) - len(must), len(parameters)
     number = f"{least}" if least == most else f"{least} to {most}"
     expected = f"{number} argument{'s' if most > 1 else ''} ({', '.join(parameters)})"
+    expected += "".join(f" and `{name}=...`" for name in must)
     if op.repeats:
         rounds = ", ".join(str(least + i * len(op.repeats)) for i in (1, 2, 3))
         expected = f"{rounds}, ... arguments ({', '.join(op.required + op.repeats)}, ...)"
+    if must and len(given) == most + 1:
+        return error("by-name", given[-1].span, operator=op.name, option=must[0], advice=_named(op, must[0], given))
     advice = f"for example `{op.example}`"
     if op.axis and len(given) == most + 1:
         *operands, extra = (str(part.span) for part in given)
@@ -321,6 +325,17 @@ def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
         elif is_name(extra) and "where" in op.named:
             advice = f"write `{op.name}({', '.join(operands)}, where={extra})` for a mask"
     return error("argument-count", span, operator=op.name, expected=expected, given=len(given), advice=advice)
+
+
+def _named(op: Op, option: str, given: list[Expr]) -> str:
+    """How to write an argument that must be named; and that of `discount` where it was meant for a rate."""
+    *operands, extra = (str(part.span) for part in given)
+    written = f"write `{op.name}({', '.join(operands)}, {option}={extra})`"
+    if op.name != "discount":
+        return written
+    x, rate = operands[0], extra if is_name(extra) or extra.replace(".", "").isdigit() else f"({extra})"
+    factor = x if is_name(x) or x.endswith(")") else f"({x})"
+    return f"{written} for `(t/T)**{rate}`; for `{rate}**t` write `{rate}**cumsum(greater({x}, {x}) + 1)*{factor}`"
 
 
 def _integer(written: str, span: Span) -> int:

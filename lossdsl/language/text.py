@@ -50,7 +50,7 @@ def operator_text(op: Op, args: Sequence[Written], static: Any) -> Written:
         case "[]":
             return Written(f"{args[0].at(ATOM)}[{subscript_text(static)}]", ATOM)
     given = [
-        arg.text if default is None else f"{name}={arg.text}"
+        arg.text if default is None and name not in op.named else f"{name}={arg.text}"
         for arg, (name, default) in zip(args, op.parameters(len(args)), strict=True)
         if default is None or arg.text != default_text(default)
     ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from lossdsl.errors import described, did_you_mean, error, listed
 from lossdsl.language import Name, described_number, exact_number, is_name
-from lossdsl.loss.parts import Parts, Written
+from lossdsl.loss.parts import Parts, Written, still_used
 from lossdsl.meaning import Term, merge, multiply
 
 
@@ -85,7 +85,7 @@ def assemble(given: Iterable[Row], losses: Iterable[Parts]) -> Parts:
             known = values.setdefault(parameter, value)
             if known is not value and not _same(known, value):
                 raise error("two-values", name=parameter, first=f"{known:g}", second=f"{value:g}")
-    return Parts(Written(terms, tuple(local.values())), traced, values)
+    return Parts(Written(terms, still_used(terms, local.values())), traced, values)
 
 
 def join(pieces: Iterable[tuple[Parts, Any]]) -> Parts:

@@ -2,13 +2,13 @@
 
 import gc
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from lossdsl.errors import LossError, described, error
+from lossdsl.errors import LossError, described, did_you_mean, each, error
 from lossdsl.language import is_name, parse, read
-from lossdsl.loss.parts import Parts, Written
+from lossdsl.loss.parts import Parts, Written, still_used
 from lossdsl.meaning import (
     FEEDBAX,
     Parameter,
@@ -33,14 +33,31 @@ def parts_of(
     Raises:
         LossError: What is wrong, the place in the text, and a hint.
     """
-    known = _vocabulary(vocabulary, quantities, terms, parameters)
+    known = shared_vocabulary(vocabulary, quantities, terms, parameters)
     bound = bind(read(loss), known)
     check_domains(bound.limited)
     named = [name for name in each_name([bound.expr]).values() if isinstance(name.meaning, Parameter)]
     values = {name.name: name.meaning.default for name in named if isinstance(name.meaning, Parameter)}
-    found = Parts(Written(normal_form(bound.expr), (*bound.local, *named)), {}, values)
+    check_used(parameters or (), values)
+    found = normal_form(bound.expr)
     _check_weights(loss, known)
-    return found
+    return Parts(Written(found, (*still_used(found, bound.local), *named)), {}, values)
+
+
+def check_used(given: Iterable[str], used: Iterable[str]) -> None:
+    """Refuse parameters that are given with a loss and change nothing in it.
+
+    Raises:
+        LossNameError: With the nearest ones that it uses.
+    """
+    known = [*used]
+
+    def check(name: str) -> None:
+        if name not in known:
+            shared = "take it away; one that several losses share stands in their `Vocabulary`"
+            raise error("unused-parameter", name=str(name), advice=did_you_mean(str(name), known, shared))
+
+    each(check, given)
 
 
 @contextmanager
@@ -70,6 +87,14 @@ def told_by_term(loss: Any) -> Iterator[None]:
         raise
 
 
+def check_unnamed(**given: Any) -> None:
+    """Refuse names that are given with a loss that has its own, where they would change nothing."""
+    for argument, rows in given.items():
+        if rows:
+            advice = "it has its names; new values go through `loss.with_parameters(...)`"
+            raise error("bad-argument", argument=argument, got="given with a loss that is compiled", advice=advice)
+
+
 def named_losses(terms: Any) -> list[tuple[str, Any]]:
     """The losses of a group with their keys, those of a list without."""
     if not isinstance(terms, Mapping | Sequence) or isinstance(terms, str):
@@ -92,7 +117,10 @@ def mapping(value: Any, argument: str, wanted: str) -> dict[str, Any]:
     return dict(value or {})
 
 
-def _vocabulary(vocabulary: Any, quantities: Any, terms: Any, parameters: Any) -> Vocabulary:
+def shared_vocabulary(
+    vocabulary: Any = FEEDBAX, quantities: Any = None, terms: Any = None, parameters: Any = None
+) -> Vocabulary:
+    """The vocabulary that is given, by name or itself, with the rows that are given besides."""
     known = named_vocabulary(vocabulary) if isinstance(vocabulary, str) else vocabulary
     if not isinstance(known, Vocabulary):
         advice = "give a `Vocabulary`, or leave it out for Feedbax's"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lossdsl.language import Expr
-from lossdsl.loss.compiler import collector_paused, parts_of, told_by_term
+from lossdsl.loss.compiler import check_unnamed, collector_paused, parts_of, told_by_term
 from lossdsl.loss.loss import AbstractLoss, CompositeLoss
 from lossdsl.meaning import FEEDBAX, Vocabulary
 
@@ -28,7 +28,8 @@ def compile(
         vocabulary: What its names mean; `"feedbax"` if none is given, `"none"` for an empty one.
         quantities: More quantities, as in `Vocabulary`.
         terms: More terms: objects with `label` and `term(states, trial_specs, model)`, or texts by name.
-        parameters: More parameters with their defaults.
+        parameters: More parameters with their defaults, each of which the loss uses. Those that several losses share
+            stand in a `Vocabulary`.
 
     Returns:
         The loss, an Equinox module whose leaves are its weights and parameters.
@@ -42,6 +43,7 @@ def compile(
         ['position', 'nn_hidden', 'final(velocity)']
     """
     if isinstance(loss, AbstractLoss):
+        check_unnamed(quantities=quantities, terms=terms, parameters=parameters)
         return loss.composite
     with collector_paused(), told_by_term(loss):
         return CompositeLoss.of(parts_of(loss, vocabulary, quantities, terms, parameters))

@@ -1,6 +1,6 @@
 """What a loss is made of: between what a user gives and the module that a user holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -13,7 +13,7 @@ from lossdsl.backends import Program, build
 from lossdsl.errors import error
 from lossdsl.language import Expr, Name, is_name
 from lossdsl.loss.scalars import as_scalar, as_vector, copied, held_number
-from lossdsl.meaning import Object, Term
+from lossdsl.meaning import Object, Term, each_name, expression
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,13 @@ def fields_of(parts: Parts) -> dict[str, Any]:
         "written": parts.written,
         "rest": rest,
     }
+
+
+def still_used(terms: tuple[Term, ...], local: Iterable[Name]) -> tuple[Name, ...]:
+    """The definitions and parameters that are left in some terms; those in weights are unfolded there."""
+    weights = [expression(term.factor) for term in terms if term.number is None]
+    left = each_name([*(term.expr for term in terms), *weights])
+    return tuple(name for name in local if name.name in left)
 
 
 def is_ensemble(numbers: Any, parameters: Mapping[str, Any]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lossdsl.errors import LossError, each, error
+from lossdsl.errors import LossError, did_you_mean, each, error
 from lossdsl.language import MAX_DEPTH, Call, Expr, Fault, Label, Let, Name, parse
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.vocabulary import Definition, Parameter, Vocabulary
@@ -146,6 +146,8 @@ class _Binder:
             self.check_local(name)
             self.pending[name.name] = value
         *local, loss = each(self.at_top, [*expr.names, expr.args[-1]])
+        used = each_name([loss])
+        each(partial(_check_used, used=used), expr.names)
         return Bound(loss, tuple(name for name in local if isinstance(name, Name)), tuple(self.limited))
 
     def check_local(self, name: Name) -> None:
@@ -238,6 +240,12 @@ class _Binder:
             self.open.pop()
         size = sum(_size(part) for part in expr.walk())
         return Defined(expr, local, latex, doc, expr.content, expr.axes, expr.constant, size, uneven(expr))
+
+
+def _check_used(name: Name, used: Mapping[str, Name]) -> None:
+    if name.name not in used:
+        advice = did_you_mean(name.name, used, "use it in a term, or take it away")
+        raise error("unused-definition", name.span, name=name.name, advice=advice)
 
 
 def _weighs(node: Call) -> bool:

@@ -41,7 +41,7 @@ class Op:
         domain: What its parameters must be where they are numbers; what is traced is not held against it.
         repeats: Parameters that a text gives together, once or more, before those that have a default.
         row: A template for each round of these; all rows, the last one first, are `{rows}` of `latex`.
-        named: The parameters that a text gives by name only, such as `where=...`; they have defaults.
+        named: The parameters that a text gives by name only, such as `where=...`.
         whole: The parameter that is a whole number in the text, if there is one.
         reads: What a step of the result is made of along the axis that it works along and keeps: `"all"` steps of the
             operand, the `"same"`, or `"before"`, that step and those before.

@@ -71,7 +71,7 @@ def cumsum(x: Array, *, axis: int) -> Array:
     latex=r"\left(\frac{{{t}}}{{{T}}}\right)^{{{exponent}}} {x:product}",
     example="discount(position, exponent=6)",
 )
-def discount(x: Array, exponent: Array, *, axis: int) -> Array:
+def discount(x: Array, *, exponent: Array, axis: int) -> Array:
     """A weight that grows along `time` as a power: the last of T steps counts in full.
 
     `(t/T)**exponent * x` for `t = 1 ... T`.

@@ -131,7 +131,11 @@ def test_shipped_schema_is_that_of_the_models(kind):
         ({"loss": "position"}, True),
         ({"loss": {"a": "position", "b": {"weight": "1e-5", "expr": "velocity"}}}, True),
         (
-            {"loss": "x", "quantities": {"x": ["states.x", "batch"]}, "parameters": {"a": 1, "b": {"default": "2"}}},
+            {
+                "loss": "a*b*x",
+                "quantities": {"x": ["states.x", "batch"]},
+                "parameters": {"a": 1, "b": {"default": "2"}},
+            },
             True,
         ),
         ({}, False),
@@ -214,12 +218,12 @@ class TestOmegaConf:
       angle: {path: states.angle, axes: batch time joint}
     parameters: {alpha: 1e-5, beta: {default: 2}}
     terms: {effort: sqnorm(torque), bend: {expr: sqnorm(angle)}}
-    loss: {effort: "${parameters.alpha}*effort", bend: {weight: beta, expr: bend}}
+    loss: {effort: "${loss.bend.weight}*alpha*effort", bend: {weight: beta, expr: bend}}
     """
 
     def test_every_argument(self):
         loss = ld.compile(**OmegaConf.create(self.CONFIG))
-        assert str(loss) == "1e-5*effort + beta*bend"
+        assert str(loss) == "alpha*beta*effort + beta*bend"
 
     def test_vocabulary_and_weights(self):
         config = OmegaConf.create(self.CONFIG)

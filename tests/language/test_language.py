@@ -9,7 +9,7 @@ import lossdsl as ld
 from lossdsl.language.expr import Call, Name
 from tests import cases
 
-PARAMETERS = {"alpha": 1e-5, "beta": 2.0, "lambda": 0.5, "E": 1.0}
+SHARED = ld.FEEDBAX.extend(parameters={"alpha": 1e-5, "beta": 2.0, "lambda": 0.5, "E": 1.0})
 
 
 @cases.parametrize("parse.txt")
@@ -21,10 +21,10 @@ def test_parse(case):
 
 @cases.parametrize("normal.txt")
 def test_normal_form(case):
-    loss = ld.compile(case.text, parameters=PARAMETERS)
+    loss = ld.compile(case.text, SHARED)
     rows = "\n".join(f"{term.label} | {term.weight} | {term.expr}" for term in loss.terms)
     assert f"{rows}\n\n{loss}" == case.expected
-    again = ld.compile(str(loss), parameters=PARAMETERS)
+    again = ld.compile(str(loss), SHARED)
     assert again.terms == loss.terms
     assert str(again) == str(loss)
     assert again.digest == loss.digest
@@ -58,7 +58,7 @@ def test_nodes_are_immutable():
 
 
 def test_weights_are_exact():
-    terms = ld.compile("0.1*position + 0.2*position + alpha*2*velocity - alpha*velocity", parameters=PARAMETERS).terms
+    terms = ld.compile("0.1*position + 0.2*position + alpha*2*velocity - alpha*velocity", SHARED).terms
     alpha = sympy.Symbol("alpha", real=True)
     assert [term.weight for term in terms] == [sympy.Rational(3, 10), alpha]
 
@@ -111,7 +111,7 @@ def test_numbers_of_a_text_survive_the_rounding_to_float32():
 
 
 def test_source_of_the_mission():
-    assert ld.compile("1.0*position + 1e-5*nn_hidden + alpha*final(velocity)", parameters=PARAMETERS).python() == SOURCE
+    assert ld.compile("1.0*position + 1e-5*nn_hidden + alpha*final(velocity)", SHARED).python() == SOURCE
 
 
 SOURCE = """\

@@ -307,3 +307,34 @@ def test_the_collector_is_on_again_after_compilations_that_overlap():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"alhpa": 1}, "no term uses the parameter `alhpa`\ndid you mean `alpha`?"),
+        ({"gain": 1}, "no term uses the parameter `gain`\ntake it away; one that several losses share stands in "),
+    ],
+)
+def test_parameters_given_with_a_loss_are_used(given, message):
+    text, names = "alpha*position", {"alpha": 0.5}
+    with pytest.raises(ld.LossNameError) as caught:
+        ld.compile(text, parameters={**names, **given})
+    assert str(caught.value).startswith(message)
+    with pytest.raises(ld.LossValueError, match="cannot be given with a loss that is compiled"):
+        ld.compile(ld.compile(text, parameters=names), parameters=given)
+    assert ld.compile(text, ld.FEEDBAX.extend(parameters={**names, **given})).parameters.keys() == {"alpha"}
+
+
+@pytest.mark.parametrize("text", ["k = 2; k*position", "k = 2*alpha; m = 2*k; m*position"])
+def test_definitions_that_are_unfolded_or_left_over_are_not_printed(text):
+    loss = ld.compile(text, ld.FEEDBAX.extend(parameters={"alpha": 1.0}))
+    assert "=" not in str(loss)
+    assert ld.compile(**loss.to_config()).digest == loss.digest
+
+
+def test_a_definition_goes_with_its_last_term():
+    loss = ld.compile("speed = norm(effector.vel); half = speed/2; half + position")
+    assert str(loss.without("half")) == "position"
+    other = loss.without("half") + ld.compile("speed = 2*position; max(speed)")
+    assert str(other) == "speed = 2*position\nposition + max(speed)"

@@ -20,7 +20,7 @@ from tests.test_properties import compiled, losses
 
 @cases.parametrize("latex.txt")
 def test_latex(case):
-    loss = ld.compile(case.text, parameters=PAGE)
+    loss = ld.compile(case.text, ld.FEEDBAX.extend(parameters=PAGE))
     assert f"{loss.latex()}\n{loss.latex(expand=True)}" == case.expected
 
 
@@ -84,7 +84,7 @@ def applied(name, shell):
             tanh = f"tanh({shell.format(text)})"
             for whole in (tanh, f"sum({tanh}, axis=xy)", f"{tanh}*velocity"):
                 try:
-                    loss = ld.compile(f"{whole} as x", parameters=PAGE)
+                    loss = ld.compile(f"{whole} as x", ld.FEEDBAX.extend(parameters=PAGE))
                 except ld.LossError:
                     continue
                 latex = loss.latex(where=True) + loss.latex(expand=True)

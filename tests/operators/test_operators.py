@@ -257,7 +257,7 @@ ROWS = [
     ("discount", "discount(cost, exponent=6)", lambda d: steps(ramp(d.cost, 6) * d.cost)),
     (
         "discount",
-        "square(discount(sum(pos, axis=xy), alpha))",
+        "square(discount(sum(pos, axis=xy), exponent=alpha))",
         lambda d: steps((ramp(d.pos, 0.75) * d.pos.sum(2)) ** 2),
     ),
     # At step 30, where `alpha` is 0.75.
@@ -294,7 +294,10 @@ ALIGNED = [
     ("sqnorm(final(turned))", lambda d: trials((d.turned[:, -1] ** 2).sum(0))),
     ("sqnorm(diff(turned))", lambda d: steps((np.diff(swapped(d.turned), axis=1) ** 2).sum(2))),
     ("sqnorm(cumsum(steps_first))", lambda d: steps((d.steps_first.cumsum(0).swapaxes(0, 1) ** 2).sum(2))),
-    ("sqnorm(discount(turned, 2))", lambda d: steps(((swapped(d.turned) * ramp(d.turned, 2)[:, None]) ** 2).sum(2))),
+    (
+        "sqnorm(discount(turned, exponent=2))",
+        lambda d: steps(((swapped(d.turned) * ramp(d.turned, 2)[:, None]) ** 2).sum(2)),
+    ),
     ("flag", lambda d: steps(d.flag[0, :, 0].T)),
     ("ramp", lambda d: d.ramp.sum()),
 ]
@@ -575,7 +578,7 @@ HUNDREDS = {"float16": jnp.float16, "bfloat16": jnp.bfloat16}
         ("sum(cost)", 1e5),
         ("mean(cost)", 1e2),
         ("final(cumsum(cost))", 1e5),
-        ("sum(discount(cost, 0))", 1e5),
+        ("sum(discount(cost, exponent=0))", 1e5),
         ("sqnorm(cost, axis=time)", 1e7),
         ("norm(cost, axis=time)", 1e7**0.5),
         ("dot(cost, cost, axis=time)", 1e7),
@@ -608,7 +611,9 @@ def test_weights_do_not_widen_the_data():
     """float32 stays float32 where the weights are float64; that float64 stays so every row above has checked."""
     with jax.enable_x64(True):
         arrays = jax.tree.map(jnp.asarray, sample(SIZES["distinct"], np.float32))
-        values = ld.compile("alpha*cost + 0.1*gain - sqnorm(net)/3 + discount(hold, 2)", VOCABULARY)(arrays, None)
+        values = ld.compile("alpha*cost + 0.1*gain - sqnorm(net)/3 + discount(hold, exponent=2)", VOCABULARY)(
+            arrays, None
+        )
     assert {leaf.dtype.name for leaf in jax.tree.leaves(values)} == {"float32"}
 
 

@@ -15,6 +15,7 @@ from lossdsl.backends.data import load_npz
 from lossdsl.backends.program import Program
 
 PARAMETERS = {"start": 2.0, "stop": 0.5, "rate": 0.25, "n": 8.0, "m": 11.0, "r": 0.75, "epoch": 3.0}
+SHARED = ld.FEEDBAX.extend(parameters=PARAMETERS)
 STEPS = np.arange(-2, 30)
 
 
@@ -54,7 +55,7 @@ def weight(loss, step):
 
 def weights(text, steps=STEPS):
     """The weight over training, one call for each step."""
-    loss = ld.compile(f"{text}*nn_output", parameters=PARAMETERS)
+    loss = ld.compile(f"{text}*nn_output", SHARED)
     return np.array([weight(loss, step) for step in steps])
 
 
@@ -83,10 +84,10 @@ def test_a_small_ramp_begins_right():
 
 
 def test_at_is_what_it_is_a_schedule_of(reach):
-    loss = ld.compile("linear(0, 1, 10, at=epoch)*velocity + warmup(1, 10)*position", parameters=PARAMETERS)
+    loss = ld.compile("linear(0, 1, 10, at=epoch)*velocity + warmup(1, 10)*position", SHARED)
     values = loss.with_parameters(epoch=5)(reach.states, reach.trial_specs, step=2)
     assert {label: round(float(w), 6) for label, w in values.weights.items()} == {"velocity": 0.5, "position": 0.2}
-    assert not ld.compile("linear(0, 1, 10, at=epoch)*velocity", parameters=PARAMETERS).program.uses_step
+    assert not ld.compile("linear(0, 1, 10, at=epoch)*velocity", SHARED).program.uses_step
     with pytest.raises(ld.LossValueError, match="needs the training iteration"):
         loss(reach.states, reach.trial_specs)
 
@@ -99,9 +100,9 @@ def test_a_schedule_in_a_body(reach):
 
 def test_gradients_with_respect_to_every_parameter():
     text = "+".join(f"{text}*nn_output" for _, text, _ in CURVES)
-    found = jax.grad(weight)(ld.compile(text, parameters=PARAMETERS), 3.0).parameters
+    found = jax.grad(weight)(ld.compile(text, SHARED), 3.0).parameters
     with jax.enable_x64(True):
-        loss = ld.compile(text, parameters=PARAMETERS)
+        loss = ld.compile(text, SHARED)
         for name, value in found.items():
             above, below = (weight(loss.with_parameters({name: PARAMETERS[name] + by}), 3) for by in (1e-5, -1e-5))
             assert_allclose(value, (above - below) / 2e-5, rtol=1e-4, atol=1e-6)
@@ -122,7 +123,7 @@ def traced(monkeypatch):
     traced.count += 1
     scale = "+".join(text for _, text, _ in CURVES)
     text = f"({scale})*position + sqnorm(({scale})*net.output - {traced.count}) as body + piecewise(1, 2, n)*velocity"
-    return ld.compile(text, parameters=PARAMETERS), seen
+    return ld.compile(text, SHARED), seen
 
 
 traced.count = 0
