@@ -166,6 +166,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "which-axis": (LossAxesError, "`{operand}` has {number} axes to reduce: {axes}", "choose, as in `{operator}({operand}, axis={axis})`"),
     "mask-axes": (LossAxesError, "the mask `{right}` has the axis `{axis}`, which `{left}` has not: {right_axes} and {left_axes}", "reduce the mask, as in `max({right}, axis={axis})`"),
     "not-matrix": (LossAxesError, "`{right}` is not a square matrix over the axis `{axis}` of `{left}`: its axes are {right_axes}", "declare it with that axis twice: `Quantity(path, \"{axis} {axis}\")`"),
+    "matrix": (LossAxesError, "`{operand}` is a square matrix: its axes are {axes}", "write `matvec(Q, x)` for its product with a vector, `quadratic_form(x, Q)` for that with a vector on each side"),
     "not-a-count": (LossAxesError, "`{operand}` is not a whole number from 1 on", "write the number itself, as in `{operator}(x, 2)`"),
     "no-quantity": (LossAxesError, "`{found}` is a number, not a loss", "multiply it by a quantity such as `position`, or take it away"),
     "not-scalar": (LossAxesError, "`{operand}` has the axes {axes}, a number is needed here", "write a number or a parameter"),

@@ -48,7 +48,7 @@ class EffectorPositionLoss(TextLoss):
 
     Example:
         >>> print(EffectorPositionLoss(discount_exp=2))
-        discount(position, 2) as effector_position
+        discount(position, exponent=2) as effector_position
 
     Source: `feedbax.loss.EffectorPositionLoss`.
     """

@@ -304,15 +304,16 @@ def _unknown_option(op: Op, key: str, span: Span) -> LossError:
 
 def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
     parameters = [name for name in op.defaults if name not in op.named]
-    least, most = len(op.required), len(parameters)
+    must = [name for name in op.required if name in op.named]
+    least, most = len(op.required) - len(must), len(parameters)
     number = f"{least}" if least == most else f"{least} to {most}"
     expected = f"{number} argument{'s' if most > 1 else ''} ({', '.join(parameters)})"
+    expected += "".join(f" and `{name}=...`" for name in must)
     if op.repeats:
         rounds = ", ".join(str(least + i * len(op.repeats)) for i in (1, 2, 3))
         expected = f"{rounds}, ... arguments ({', '.join(op.required + op.repeats)}, ...)"
-    missing = next((name for name in op.required if name in op.named), "")
-    if missing and len(given) == most + 1:
-        return error("by-name", given[-1].span, operator=op.name, option=missing, advice=_named(op, missing, given))
+    if must and len(given) == most + 1:
+        return error("by-name", given[-1].span, operator=op.name, option=must[0], advice=_named(op, must[0], given))
     advice = f"for example `{op.example}`"
     if op.axis and len(given) == most + 1:
         *operands, extra = (str(part.span) for part in given)

@@ -140,15 +140,15 @@ def reduces(default: str) -> Rule:
     return Rule(fit, option=True)
 
 
-def _vector(axes: Axes, static: Any, *, one: bool = True) -> tuple[str, ...]:
+def _vector(axes: Axes, static: Any, *, one: bool = True, operand: int = 0) -> tuple[str, ...]:
     """The axes of a vector, those that are neither `batch` nor `time`, or those given."""
     for axis in _named(static):
-        _need(axes, axis)
+        _need(axes, axis, operand)
     found = _named(static) or tuple(axis for axis in axes if axis not in (TIME, BATCH))
     if not found:
-        raise Misfit("not-vector", 0)
+        raise Misfit("not-vector", operand)
     if one and len(found) > 1:
-        raise Misfit("which-axis", 0, axis=found[0], number=len(found))
+        raise Misfit("which-axis", operand, axis=found[0], number=len(found))
     return found
 
 
@@ -165,6 +165,18 @@ def features(*, one: bool, tree: bool = False) -> Rule:
     return Rule(fit, option=True, each_step=True)
 
 
+def _product(operands: Sequence[Axes | None], static: Any) -> Fit:
+    for i, axes in enumerate(operands):
+        for axis in axes or ():
+            if dual(axis) in (axes or ()):
+                raise Misfit("matrix", i, axis=axis)
+    return features(one=True).fit(operands, static)
+
+
+# Two vectors, whose axis goes: with a square matrix it would be its transpose times the vector, or its columns.
+product = Rule(_product, option=True, each_step=True)
+
+
 def classes(*, keep: bool = False, every: bool = True) -> Rule:
     """Works along the axis of the first operand's vector, which stays or goes; `every`: all operands have it."""
 
@@ -178,23 +190,30 @@ def classes(*, keep: bool = False, every: bool = True) -> Rule:
     return Rule(fit, option=True, each_step=True)
 
 
-def _quadratic(operands: Sequence[Axes | None], static: Any) -> Fit:
-    frame, matrix = align(operands[:1]), operands[1]
-    if matrix is None:
-        raise Misfit("tree", 1)
-    (axis,) = _vector(frame, static)
-    half = dual(axis) in matrix and axis not in matrix
-    if half or any(other not in (*frame, dual(axis)) for other in matrix):
-        raise Misfit("not-matrix", 0, 1, axis=axis)
-    if dual(axis) not in matrix:
-        return Fit(align(operands), without(frame, axis), (axis,))
-    # The matrix stands last, as for `matmul`.
-    result = align([without(frame, axis), without(matrix, axis, dual(axis))])
-    return Fit({**result, axis: frame[axis], dual(axis): matrix[dual(axis)]}, result, (axis, dual(axis)))
+def squares(*, keep: bool) -> Rule:
+    """A vector and a square matrix over its axis, both of which go, or a matrix and then a vector, whose axis stays.
 
+    The matrix may be its diagonal or a number.
+    """
+    x, m = (1, 0) if keep else (0, 1)
 
-# A vector and a square matrix over its axis, which both go; the matrix may be its diagonal or a number.
-quadratic = Rule(_quadratic, option=True, each_step=True)
+    def fit(operands: Sequence[Axes | None], static: Any) -> Fit:
+        frame, matrix = align([{}, operands[x]] if x else operands[:1]), operands[m]
+        if matrix is None:
+            raise Misfit("tree", m)
+        (axis,) = _vector(frame, static, operand=x)
+        half = dual(axis) in matrix and axis not in matrix
+        if half or any(other not in (*frame, dual(axis)) for other in matrix):
+            raise Misfit("not-matrix", x, m, axis=axis)
+        if dual(axis) not in matrix:
+            both = align(operands)
+            return Fit(both, both if keep else without(frame, axis), (axis,))
+        # The matrix stands last, as for `matmul`.
+        rest = align([without(frame, axis), without(matrix, axis, dual(axis))])
+        vector = {**rest, axis: frame[axis]}
+        return Fit({**vector, dual(axis): matrix[dual(axis)]}, vector if keep else rest, (axis, dual(axis)))
+
+    return Rule(fit, option=True, each_step=True)
 
 
 def along(axis: str, *, keep: bool) -> Rule:

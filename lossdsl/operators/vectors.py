@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.arithmetic import abs_
-from lossdsl.operators.axes import features, quadratic
+from lossdsl.operators.axes import features, product, squares
 from lossdsl.operators.declaration import op, wide
 
 
@@ -62,14 +62,32 @@ def l1norm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
     return sum(sums[1:], start=sums[0]) if sums else jnp.zeros(())
 
 
-@op(axes=features(one=True), latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)")
+@op(axes=product, latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)")
 def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
-    """The scalar product `sum_i x_i*y_i` over the one axis that is neither `batch` nor `time`."""
+    """The scalar product `sum_i x_i*y_i` of two vectors over the one axis that is neither `batch` nor `time`.
+
+    A square matrix is refused: `matvec` is its product with a vector, `quadratic_form` that with a vector on each side.
+    """
     return jnp.sum(wide(x) * wide(y), axis=axis)
 
 
 @op(
-    axes=quadratic,
+    axes=squares(keep=True),
+    latex=r"{Q:power}\,{x:power}",
+    example="sqnorm(matvec(2, effector.vel)) + sqnorm(matvec(square(net.output), net.output))",
+)
+def matvec(Q: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
+    """The product of a square matrix and a vector, a vector.
+
+    `sum_j Q_ij*x_j` over the one axis of the vector that is neither `batch` nor `time`, or the one given, which the
+    matrix has twice, as for `quadratic_form`; the result has it once.
+    """
+    x = wide(x)
+    return Q * x if len(axis) == 1 else jnp.matmul(Q, x, precision="highest")[..., 0]
+
+
+@op(
+    axes=squares(keep=False),
     latex=r"{x:atom}^{{\top}} {Q:power}\,{x:power}",
     example="quadratic_form(effector.vel, 2) + quadratic_form(net.output, square(net.output))",
 )

@@ -197,7 +197,7 @@ def test_groups_flatten_with_their_label_as_prefix():
         ),
         (
             lambda: ld.EffectorPositionLoss() + ld.EffectorPositionLoss(discount_exp=2),
-            "two terms are labelled `effector_position`: `effector_position` and `discount(position, 2)`\n"
+            "two terms are labelled `effector_position`: `effector_position` and `discount(position, exponent=2)`\n"
             "    discount(position, exponent=2)\n    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
             "name one of them: `... as effector_position_2`",
         ),

@@ -226,6 +226,15 @@ ROWS = [
     ),
     ("quadratic_form", "quadratic_form(pos, aim)", lambda d: steps(np.einsum("bti,i->bt", d.pos**2, d.aim))),
     ("quadratic_form", "quadratic_form(pos, 2)", lambda d: 2 * steps((d.pos**2).sum(2))),
+    ("matvec", "sqnorm(matvec(Q, pos))", lambda d: steps((np.einsum("ij,btj->bti", d.Q, d.pos) ** 2).sum(2))),
+    ("matvec", "dot(pos, matvec(Q, aim))", lambda d: steps(np.einsum("bti,ij,j->bt", d.pos, d.Q, d.aim))),
+    (
+        "matvec",
+        "sqnorm(matvec(gain*metric, turned))",
+        lambda d: steps((np.einsum("b,tibj,jtb->bti", d.gain, d.metric, d.turned) ** 2).sum(2)),
+    ),
+    ("matvec", "sqnorm(matvec(aim, pos))", lambda d: steps(((d.pos * d.aim) ** 2).sum(2))),
+    ("matvec", "final(dot(aim, matvec(Q, vel)))", lambda d: np.einsum("i,ij,bj->b", d.aim, d.Q, d.vel[:, -1]).mean()),
     ("greater", "greater(cost, gain)*hold", lambda d: steps((d.cost > d.gain[:, None]) * d.hold[:, :, 0])),
     ("where", "where(valid, cost, 3*gain)", lambda d: steps(np.where(d.valid > 0, d.cost, 3 * d.gain[:, None]))),
     ("sqrt", "sqrt(cost)", lambda d: steps(np.sqrt(d.cost))),
@@ -257,7 +266,7 @@ ROWS = [
     ("discount", "discount(cost, exponent=6)", lambda d: steps(ramp(d.cost, 6) * d.cost)),
     (
         "discount",
-        "square(discount(sum(pos, axis=xy), alpha))",
+        "square(discount(sum(pos, axis=xy), exponent=alpha))",
         lambda d: steps((ramp(d.pos, 0.75) * d.pos.sum(2)) ** 2),
     ),
     # At step 30, where `alpha` is 0.75.
@@ -294,7 +303,10 @@ ALIGNED = [
     ("sqnorm(final(turned))", lambda d: trials((d.turned[:, -1] ** 2).sum(0))),
     ("sqnorm(diff(turned))", lambda d: steps((np.diff(swapped(d.turned), axis=1) ** 2).sum(2))),
     ("sqnorm(cumsum(steps_first))", lambda d: steps((d.steps_first.cumsum(0).swapaxes(0, 1) ** 2).sum(2))),
-    ("sqnorm(discount(turned, 2))", lambda d: steps(((swapped(d.turned) * ramp(d.turned, 2)[:, None]) ** 2).sum(2))),
+    (
+        "sqnorm(discount(turned, exponent=2))",
+        lambda d: steps(((swapped(d.turned) * ramp(d.turned, 2)[:, None]) ** 2).sum(2)),
+    ),
     ("flag", lambda d: steps(d.flag[0, :, 0].T)),
     ("ramp", lambda d: d.ramp.sum()),
 ]
@@ -377,6 +389,11 @@ def test_axes_align_by_name(text, expected, sizes, precision):
         "mean(cost, where=pos)",
         "mean(gain, where=ramp, axis=batch)",
         "quadratic_form(hidden, Q)",
+        "dot(Q, pos, axis=xy)",
+        "dot(pos, metric)",
+        "sqnorm(matvec(Q, hidden))",
+        "sqnorm(matvec(pos, Q))",
+        "sqnorm(matvec(net, pos))",
         "quadratic_form(pos, hidden)",
         "quadratic_form(map, Q)",
         "quadratic_form(cost, Q)",
@@ -575,7 +592,7 @@ HUNDREDS = {"float16": jnp.float16, "bfloat16": jnp.bfloat16}
         ("sum(cost)", 1e5),
         ("mean(cost)", 1e2),
         ("final(cumsum(cost))", 1e5),
-        ("sum(discount(cost, 0))", 1e5),
+        ("sum(discount(cost, exponent=0))", 1e5),
         ("sqnorm(cost, axis=time)", 1e7),
         ("norm(cost, axis=time)", 1e7**0.5),
         ("dot(cost, cost, axis=time)", 1e7),
@@ -608,7 +625,9 @@ def test_weights_do_not_widen_the_data():
     """float32 stays float32 where the weights are float64; that float64 stays so every row above has checked."""
     with jax.enable_x64(True):
         arrays = jax.tree.map(jnp.asarray, sample(SIZES["distinct"], np.float32))
-        values = ld.compile("alpha*cost + 0.1*gain - sqnorm(net)/3 + discount(hold, 2)", VOCABULARY)(arrays, None)
+        values = ld.compile("alpha*cost + 0.1*gain - sqnorm(net)/3 + discount(hold, exponent=2)", VOCABULARY)(
+            arrays, None
+        )
     assert {leaf.dtype.name for leaf in jax.tree.leaves(values)} == {"float32"}
 
 
