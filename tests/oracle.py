@@ -97,6 +97,12 @@ def quadratic_form(x, q, axis):
     return np.sum(x * np.sum(q * x.swapaxes(-1, -2), -1, keepdims=True), axis)
 
 
+def matvec(q, x, axis):
+    if len(axis) == 1:
+        return q * x
+    return np.sum(q * x.swapaxes(-1, -2), -1)
+
+
 # The formulas of the documentation. An operator that works along axes is given their positions.
 FORMULAS = {
     "+": np.add,
@@ -139,6 +145,7 @@ FORMULAS = {
     "cross_entropy": cross_entropy,
     "kl_divergence": kl_divergence,
     "quadratic_form": quadratic_form,
+    "matvec": matvec,
     "final": lambda x, axis: np.take(x, -1, axis),
     "initial": lambda x, axis: np.take(x, 0, axis),
     "diff": lambda x, n, axis: np.diff(x, int(n), axis),
@@ -252,6 +259,8 @@ class Oracle:
             return self.vector(name, operands, node.static)
         if name == "quadratic_form":
             return self.quadratic(*operands, node.static)
+        if name == "matvec":
+            return self.matvec(*operands, node.static)
         if name in TIME_GOES + TIME_STAYS:
             first, *others = operands
             numbers = [int(o.data) if name == "diff" else o.data for o in others]
@@ -289,6 +298,14 @@ class Oracle:
             x.spread(frame), matrix.spread(frame), axis=tuple(map(frame.index, over))
         )
         return Named(data, others)
+
+    def matvec(self, matrix, x, axis):
+        axis = axis or _without(x.axes, "batch", "time")[0]
+        if f"{axis}'" not in matrix.axes:
+            return self.elementwise("*", [matrix, x])
+        frame = (*_without(x.axes, axis), axis, f"{axis}'")
+        data = self.formulas["matvec"](matrix.spread(frame), x.spread(frame), axis=(len(frame) - 2, len(frame) - 1))
+        return Named(data, frame[:-1])
 
     def steps(self, x, static):
         at = static if isinstance(static, int) else slice(*static)

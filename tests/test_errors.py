@@ -677,3 +677,14 @@ def test_weights_of_step_are_told_apart_from_those_of_parameters():
 def test_bad_steps(reach, step):
     with pytest.raises(ld.LossValueError, match="the training iteration `step` is "):
         ld.compile("step*position")(reach.states, reach.trial_specs, step=step)
+
+
+def test_dot_refuses_a_matrix_and_offers_its_product():
+    arm = ld.Vocabulary({"Q": ("trial_specs.Q", "xy xy"), "z": ("states.z", "batch time xy")})
+    with pytest.raises(ld.LossAxesError) as caught:
+        ld.compile("dot(Q, z, axis=xy)", arm)
+    assert str(caught.value) == (
+        "`Q` is a square matrix: its axes are (xy, xy')\n"
+        "    dot(Q, z, axis=xy)\n        ^\n"
+        "write `matvec(Q, x)` for its product with a vector, `quadratic_form(x, Q)` for that with a vector on each side"
+    )

@@ -33,6 +33,7 @@ None of these is for one example. `lossdsl ops` lists all operators.
 | `diff(x, n=3)` | the third difference; `n` is a whole number in the text |
 | `"state state"` | the axes of a square matrix; in messages the second is `state'` |
 | `quadratic_form(x, Q)` | a vector and such a matrix, or its diagonal, or a number |
+| `matvec(Q, x)` | the product of such a matrix and a vector, a vector; `dot` refuses a matrix |
 | `"states.base.vel[..., :2]"` | components of a vector, as a quantity of their own |
 | `softmax`, `log_softmax`, `logsumexp` | along the axis of a vector |
 | `cross_entropy(logits, labels)` | labels with the axis of the classes are probabilities, else numbers of classes |

@@ -36,7 +36,7 @@ def _term_class() -> Any:
         loss: Any
 
         # Released versions of Feedbax give the states and the trials, later ones the model too.
-        def term(self, states: Any, trial_specs: Any, model: Any = None) -> Any:
+        def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Any:
             (value,) = self.loss.per_trial(states, trial_specs, model).raw.values()
             # Feedbax takes the mean over the first axis, which a term that no trial changes does not have.
             return jnp.atleast_1d(value)

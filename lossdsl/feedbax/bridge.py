@@ -15,7 +15,7 @@ class _FromFeedbax(AbstractLoss):
     label: str
     loss: Any
 
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         given = (states, trial_specs, model)
         return self.loss.term(*given[: len(inspect.signature(self.loss.term).parameters)])
 

@@ -32,7 +32,7 @@ class ModelLoss(AbstractLoss):
     loss_fn: Callable[[Any], Array]
     axes: ClassVar[tuple[str, ...]] = ()
 
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The number."""
         if model is None:
             raise error("no-root", name=self.label, root="model")
@@ -74,7 +74,7 @@ class FuncTermsLoss(AbstractLoss):
         weights = self.weights and {labels.get(name, name): weight for name, weight in self.weights.items()}
         return CompositeLoss(terms, weights)
 
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The weighted sum of the terms of each trial."""
         return self.composite.term(states, trial_specs, model)
 
@@ -90,6 +90,6 @@ class ContextTerm(AbstractLoss):
         """The value of each trial, from what the terms share."""
         return self.function(context)
 
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The value of each trial."""
         return self.term_in(self.build_context(states, trial_specs, model))

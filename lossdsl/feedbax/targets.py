@@ -96,7 +96,7 @@ class TargetStateLoss(AbstractLoss):
         path = self.where if isinstance(self.where, str) else str(self.where(_Path()))
         return path.removeprefix("states.")
 
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The value of each trial."""
         state = take(states, f"states.{self.path}") if isinstance(self.where, str) else self.where(states)
         state = jnp.asarray(state)[:, 1:]

@@ -29,7 +29,7 @@ class TextLoss(AbstractLoss):
         """The text, compiled."""
         return compile({self.label: self.text})
 
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The value of each trial."""
         return self.composite.term(states, trial_specs, model)
 
@@ -73,7 +73,7 @@ class _DiscountedPosition(AbstractLoss):
     label: str
     discount_func: Callable[[int], Array]
 
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         difference = take(states, _POSITION)[:, 1:] - take(trial_specs, "trial_specs.target.pos")
         squares = jnp.sum(difference**2, axis=-1)
         return jnp.sum(squares * jnp.reshape(self.discount_func(squares.shape[1]), (1, -1)), axis=1)
@@ -229,7 +229,7 @@ class StopAtGoalLoss(AbstractLoss):
     tau: float = 0.2
     eps: float = 1e-6
 
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The value of each trial."""
         goal = take(trial_specs, "trial_specs.target.pos")
         distance = jnp.sum((take(states, _POSITION)[:, 1:] - goal) ** 2, axis=-1)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import equinox as eqx
 import jax
+import numpy as np
 from jax import Array
 
 from lossdsl.backends import Program, feedbax_loss
@@ -18,7 +19,7 @@ from lossdsl.loss.compiler import mapping, named_losses, parts_of
 from lossdsl.loss.evaluate import evaluated, given_step
 from lossdsl.loss.finite import check_finite
 from lossdsl.loss.gradients import GradientReport, gradient_report
-from lossdsl.loss.parts import Parts, Written, check_single, fields_of, term_parts, terms_now
+from lossdsl.loss.parts import Parts, Written, check_single, fields_of, is_ensemble, term_parts, terms_now
 from lossdsl.loss.plain import config_of
 from lossdsl.loss.scalars import copied
 from lossdsl.loss.shown import digest, text
@@ -42,7 +43,7 @@ class AbstractLoss(Summed):
     axes: ClassVar[tuple[str, ...]] = (BATCH,)
 
     @abstractmethod
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The value of each trial: the axes (batch,), everything else reduced."""
 
     @cached_property
@@ -59,7 +60,7 @@ class AbstractLoss(Summed):
         """What it is made of."""
         return self.composite.parts
 
-    def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+    def __call__(self, states: Any, trial_specs: Any = None, model: Any = None, step: Any = None) -> LossDict:
         """The weighted value of every term, see `CompositeLoss`."""
         return self.composite(states, trial_specs, model, step)
 
@@ -122,12 +123,12 @@ class CompositeLoss(AbstractLoss):
         for name, value in {**fields_of(parts), "label": label}.items():
             object.__setattr__(self, name, value)
 
-    def __call__(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+    def __call__(self, states: Any, trial_specs: Any = None, model: Any = None, step: Any = None) -> LossDict:
         """The weighted value of every term, averaged over `batch`.
 
         Args:
             states: The trajectories of the model.
-            trial_specs: The trials.
+            trial_specs: The trials, for a loss that reads them.
             model: The model, for a loss that reads it.
             step: The training iteration, for a loss that needs it. As an argument of your own jitted function give it
                 as an array, `jnp.asarray(i)`: a Python number is compiled in, and would retrace each time.
@@ -146,18 +147,18 @@ class CompositeLoss(AbstractLoss):
         """The loss itself."""
         return self
 
-    def __hash__(self) -> int:
-        # `jax.jit(loss)` asks for it. A loss is immutable, so the object itself will do.
-        return id(self)
+    # `jax.jit(loss)` needs a hash that agrees with `==`: a loss is itself alone, `diff` tells what two compute.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
-    def per_trial(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+    def per_trial(self, states: Any, trial_specs: Any = None, model: Any = None, step: Any = None) -> LossDict:
         """The same before the mean over `batch`: each value has the axes (batch,), `raw` is without weights.
 
         A term that no trial changes is one number.
         """
         return evaluated(self, states, trial_specs, model, step, trials=True)
 
-    def check(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+    def check(self, states: Any, trial_specs: Any = None, model: Any = None, step: Any = None) -> LossDict:
         """The loss as it is called, if all its values are finite.
 
         Raises:
@@ -167,11 +168,11 @@ class CompositeLoss(AbstractLoss):
         check_finite(values, self.program, self.program.pick(states, trial_specs, model))
         return values
 
-    def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
+    def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The total of each trial."""
         return self.per_trial(states, trial_specs, model).total
 
-    def gradient_report(self, rollout: Any, model: Any, trial_specs: Any, step: Any = None) -> GradientReport:
+    def gradient_report(self, rollout: Any, model: Any, trial_specs: Any = None, step: Any = None) -> GradientReport:
         """How hard each term pulls on a model, and which terms pull against each other, in one compiled call.
 
         The gradients are those with respect to the arrays of floats of the model. It is compiled once for a function
@@ -180,7 +181,7 @@ class CompositeLoss(AbstractLoss):
         Args:
             rollout: The states of a model on some trials: `rollout(model, trial_specs)`.
             model: The model, which a loss that reads it is given too.
-            trial_specs: The trials.
+            trial_specs: The trials; without them `rollout` is given None.
             step: The training iteration, for a loss that needs it.
 
         Returns:
@@ -190,6 +191,7 @@ class CompositeLoss(AbstractLoss):
             LossDataError: For arrays that are missing or do not fit.
             LossValueError: If the loss needs `step` and is not given it, or the model has no arrays of floats.
         """
+        check_single(self.numbers, self.parameters)
         return gradient_report(self, rollout, model, trial_specs, given_step(self.program, step))
 
     def to_feedbax(self) -> Any:
@@ -220,13 +222,13 @@ class CompositeLoss(AbstractLoss):
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """The normal form, with the weights as they are now; traced or mapped over, as they were written."""
+        """The normal form, with the weights as they are now; traced, as they were written."""
+        check_single(self.numbers, self.parameters)
         return terms_now(self.written, self.program, self.numbers, self.objects, self.rest)
 
     @property
     def parts(self) -> Parts:
         """What it is made of, as it is now."""
-        check_single(self.numbers, self.parameters)
         traced = self.weights if isinstance(self.numbers, jax.core.Tracer) else {}
         return Parts(Written(self.terms, self.written.local), traced, self.parameters)
 
@@ -242,7 +244,6 @@ class CompositeLoss(AbstractLoss):
         The same on every machine and in every process, and in every order of the terms. A term in Python counts with
         its class and its fields.
         """
-        check_single(self.numbers, self.parameters)
         return digest(self.terms, self.parameters)
 
     def with_weights(self, weights: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
@@ -299,7 +300,6 @@ class CompositeLoss(AbstractLoss):
             >>> compile("alpha*position", parameters={"alpha": 0.1}).with_parameters(alpha=0.2).to_config()
             {'vocabulary': 'feedbax', 'parameters': {'alpha': 0.2}, 'loss': 'alpha*position'}
         """
-        check_single(self.numbers, self.parameters)
         definitions = [name for name in self.written.local if isinstance(name.meaning, Defined)]
         return config_of(str(self), each_name([self.expr, *definitions]), self.parameters)
 
@@ -312,9 +312,11 @@ class CompositeLoss(AbstractLoss):
         return text(self.terms, self.written.local)
 
     def __repr__(self) -> str:
-        mapped = getattr(self.numbers, "shape", ())[:-1]
+        if is_ensemble(self.numbers, self.parameters):
+            members = np.broadcast_shapes(np.shape(self.numbers)[:-1], *map(np.shape, self.parameters.values()))
+            return f"<losses {members} of {text(self.written.terms, self.written.local)!r}>"
         try:
-            return f"<losses {mapped} of {str(self)!r}>" if mapped else f"compile({str(self)!r})"
+            return f"compile({str(self)!r})"
         except LossError as failure:  # a weight that is not finite, which a debugger should show
             return f"<a loss: {failure.message}>"
 

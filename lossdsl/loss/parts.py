@@ -102,9 +102,8 @@ def check_single(numbers: Any, parameters: Mapping[str, Any]) -> None:
 
 
 def terms_now(written: Written, program: Program, numbers: Any, objects: Any, rest: Any) -> tuple[Term, ...]:
-    """The terms with the weights and the Python terms as they are now; traced or mapped over, as they were written."""
+    """The terms with the weights and the Python terms as they are now; traced, as they were written."""
     known = isinstance(numbers, jax.Array | np.ndarray) and not isinstance(numbers, jax.core.Tracer)
-    known = known and numbers.ndim == 1
     now = dict(zip(program.numbers, np.asarray(numbers), strict=True)) if known else {}
     called = eqx.combine(objects, rest)
     names: dict[Expr, Expr] = {

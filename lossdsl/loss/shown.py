@@ -7,7 +7,7 @@ from typing import Any
 
 import equinox as eqx
 
-from lossdsl.errors import error
+from lossdsl.errors import LossError, error
 from lossdsl.language import Name, described_number, exact_number, program_text
 from lossdsl.loss.parts import Parts
 from lossdsl.mathematics import html_table
@@ -47,13 +47,20 @@ class Shown(eqx.Module):
         given = self.parts.written
         return formula(given.terms, given.local, expand=expand, where=where).latex(form)
 
-    def _repr_latex_(self) -> str:
-        return rf"$\displaystyle {self.latex()}$"
+    def _repr_latex_(self) -> str | None:
+        """Mathematics for a notebook, which shows `repr` for several losses at once."""
+        try:
+            return rf"$\displaystyle {self.latex()}$"
+        except LossError:
+            return None
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
         from lossdsl.mathematics.formula import bodies
 
-        given = self.parts.written
+        try:
+            given = self.parts.written
+        except LossError:
+            return None
         formulas = zip(given.terms, bodies(given.terms, given.local), strict=True)
         rows = [[term.label, str(expression(term.factor)), rf"$\displaystyle {body}$"] for term, body in formulas]
         return html_table(["term", "weight", "formula"], rows)

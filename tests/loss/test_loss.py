@@ -338,3 +338,23 @@ def test_a_definition_goes_with_its_last_term():
     assert str(loss.without("half")) == "position"
     other = loss.without("half") + ld.compile("speed = 2*position; max(speed)")
     assert str(other) == "speed = 2*position\nposition + max(speed)"
+
+
+GAIN = jnp.ones(())
+
+
+def test_trials_are_given_where_a_loss_reads_them(reach):
+    class Speed(ld.AbstractLoss):
+        label: str = "speed"
+
+        def term(self, states, trial_specs=None, model=None):
+            return jnp.mean(states["mechanics"]["effector"]["vel"] ** 2, axis=(1, 2))
+
+    for loss in (ld.compile("nn_output"), ld.compile("nn_output + 2*speed", terms=[Speed()]), Speed()):
+        full = loss(reach.states, reach.trial_specs)
+        assert loss(reach.states).total == full.total
+        np.testing.assert_array_equal(loss.composite.per_trial(reach.states).total, loss.composite.term(reach.states))
+        report = loss.composite.gradient_report(lambda gain, _: jax.tree.map(lambda x: gain * x, reach.states), GAIN)
+        assert report.total_norm > 0
+    with pytest.raises(ld.LossDataError, match=r"`trial_specs.target.pos` is not there: `trial_specs` is None"):
+        ld.compile("position")(reach.states)

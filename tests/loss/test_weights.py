@@ -332,13 +332,18 @@ def test_numbers_of_functions(reach, text, weight):
     assert ld.compile(str(loss), parameters={"alpha": 1.0}).digest == loss.digest
 
 
-def test_an_ensemble_is_no_loss_to_write_down_or_add():
+def test_an_ensemble_is_no_loss_to_write_down_or_add(tmp_path):
     loss = ld.compile("position + 0.1*velocity")
     ensemble = jax.vmap(lambda weight: loss.with_weights(velocity=weight))(jnp.arange(3.0))
     asked = [lambda: 2 * ensemble, lambda: ensemble + loss, lambda: loss | ensemble, lambda: ensemble.digest]
-    for ask in (*asked, lambda: ensemble.without("position"), ensemble.to_config, lambda: ld.CompositeLoss([ensemble])):
+    asked += [lambda: ensemble.without("position"), ensemble.to_config, lambda: ld.CompositeLoss([ensemble])]
+    asked += [lambda: ensemble.terms, lambda: ensemble.expr, lambda: str(ensemble), ensemble.latex, ensemble.python]
+    asked += [lambda: ld.diff(loss, ensemble), lambda: ld.diff(ensemble, ensemble), ensemble.to_feedbax]
+    asked += [lambda: ld.save(ensemble, tmp_path / "a.yaml"), lambda: ensemble.gradient_report(lambda *_: {}, 1.0, {})]
+    for ask in asked:
         with pytest.raises(ld.LossValueError, match="these are losses that are mapped over, not one loss"):
             ask()
+    assert (ensemble._repr_latex_(), ensemble._repr_html_()) == (None, None)
     doubled = jax.vmap(lambda loss: 2 * loss)(ensemble)
     np.testing.assert_allclose(doubled.numbers[:, 1], [0, 2, 4])
     np.testing.assert_allclose(ensemble.with_weights(position=5).numbers[:, 0], [5, 5, 5])
@@ -391,3 +396,54 @@ def test_x64_that_is_switched_on_after_compile():
 
 VOCABULARY_OF_X = ld.Vocabulary({"x": ("states.x", "batch time")})
 X = {"x": np.ones((2, 3), np.float32)}
+
+
+def member_weights(text="position + alpha*step*velocity"):
+    loss = ld.compile(text, parameters={"alpha": 1.0})
+
+    def one(weight, alpha):
+        return loss.with_weights(position=weight).with_parameters(alpha=alpha)
+
+    return one
+
+
+@pytest.mark.parametrize("weights", [[10.0, 20.0], [10.0, 20.0, 30.0], [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]])
+def test_an_ensemble_answers_for_each_member(reach, weights):
+    """Two members too: this loss has two weights."""
+    weights, one = jnp.array(weights), member_weights()
+    mapped = jax.vmap(jax.vmap(one)) if weights.ndim == 2 else jax.vmap(one)
+    ensemble = mapped(weights, weights / 2)
+    assert repr(ensemble) == f"<losses {weights.shape} of 'position + alpha*step*velocity'>"
+    np.testing.assert_array_equal(ensemble.weights["position"], weights)
+    for call in ("__call__", "per_trial"):
+        found = getattr(ensemble, call)(reach.states, reach.trial_specs, step=3)
+        for at in np.ndindex(weights.shape):
+            alone = one(weights[at], weights[at] / 2)
+            expected = getattr(alone, call)(reach.states, reach.trial_specs, step=3)
+            for label in expected:
+                np.testing.assert_allclose(found[label][at], expected[label], rtol=1e-6)
+                np.testing.assert_allclose(found.weights[label][at], expected.weights[label], rtol=1e-6)
+            np.testing.assert_allclose(found.total[at], expected.total, rtol=1e-6)
+
+
+def test_an_ensemble_that_shares_its_weights(reach):
+    loss = ld.compile("position + alpha*velocity", parameters={"alpha": 1.0})
+    ensemble = eqx.tree_at(lambda loss: loss.parameters["alpha"], loss, jnp.array([1.0, 2.0, 3.0]))
+    assert repr(ensemble) == "<losses (3,) of 'position + alpha*velocity'>"
+    values = ensemble(*reach)
+    np.testing.assert_allclose(values["velocity"], values.raw["velocity"] * jnp.array([1.0, 2.0, 3.0]), rtol=1e-6)
+    with pytest.raises(ld.LossValueError, match="mapped over"):
+        str(ensemble)
+
+
+def test_a_loss_is_equal_to_itself_alone(reach):
+    loss = ld.compile("position + velocity")
+    other = loss.with_weights(position=1)
+    assert loss == loss and hash(loss) == hash(loss)
+    assert loss != other and not ld.diff(loss, other)
+    assert len({loss, other}) == 2
+    totals = {float(jax.jit(one)(reach.states, reach.trial_specs).total) for one in (loss, other)}
+    assert len(totals) == 1
+    traced = []
+    jax.jit(lambda loss: traced.append(loss != other) or loss.numbers)(loss)
+    assert traced == [True]
