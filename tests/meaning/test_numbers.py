@@ -83,8 +83,13 @@ def test_a_number_without_a_text_is_refused_before_it_is_computed(value):
     assert exact_number(value) is None
     with pytest.raises(ld.LossValueError):
         ld.compile("alpha*position", parameters={"alpha": value})
-    with pytest.raises(ld.LossValueError):
-        ld.compile("position").with_weights(position=value)
+
+
+def test_a_weight_that_shrank_to_a_subnormal_is_refused():
+    with jax.enable_x64(True):
+        loss = ld.compile("position").with_weights(position=5e-324)
+        with pytest.raises(ld.LossValueError, match="5e-324"):
+            str(loss)
 
 
 @pytest.mark.parametrize(
