@@ -7,18 +7,24 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from lossdsl.errors import Span, each, error
 from lossdsl.language import MAX_DEPTH, Call, Expr, Label, Name, Number, call, parse
 from lossdsl.meaning import weights
-from lossdsl.meaning.bind import Defined, uneven
+from lossdsl.meaning.bind import Defined, each_name, uneven
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
+from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
 from lossdsl.operators import BATCH, TIME
 
 _ONE = Fraction(1)
-_MAX_UNFOLDED = 10_000
+# How many nodes the definitions may add that the weights and the uneven sums of a loss unfold, and for each of its own.
+_MAX_UNFOLDED, _MAX_GROWTH = 5_000, 5
 _MOST_ROUNDS = 5
+# What definitions are as weights and as even sums, so that each is worked out once, however often it is used.
+_WEIGHTS: "WeakKeyDictionary[Defined, Exact]" = WeakKeyDictionary()
+_EVEN: "WeakKeyDictionary[Defined, Expr]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -71,10 +77,36 @@ def normal_form(expr: Expr) -> tuple[Term, ...]:
     Raises:
         LossNameError: For two different bodies with one label.
         LossAxesError: For a term without any quantity, or with an axis left over.
-        LossValueError: For a weight that is not finite.
+        LossValueError: For a weight that is not finite, or definitions that unfold to very much.
     """
+    _check_growth(expr)
     parts = each(_term_body, _split(expr))
     return merge([Term(part.label, part.factor, part.body, part.span or part.body.span) for part in parts])
+
+
+def _check_growth(expr: Expr) -> None:
+    """Refuse definitions of definitions that would unfold to exponentially many nodes.
+
+    Those that unfold are weights made of parameters, and uneven sums; a number is worked out once.
+    """
+    added: dict[str, int] = {}
+    size = grown = 0
+    worst: Expr = expr
+    for node in expr.walk():
+        size += 1
+        if isinstance(node, Name) and isinstance(node.meaning, Defined):
+            if node.name not in added:
+                added[node.name] = node.meaning.size if _unfolds(node) else 0
+                worst = max(worst, node, key=lambda each: added.get(str(each), 0))
+            grown += added[node.name]
+    if grown > _MAX_UNFOLDED + _MAX_GROWTH * size:
+        raise error("too-large", worst.span, found=str(worst))
+
+
+def _unfolds(node: Name) -> bool:
+    if node.constant:
+        return any(isinstance(name.meaning, Parameter) for name in each_name([node]).values())
+    return uneven(node)
 
 
 def merge(terms: list[Term]) -> tuple[Term, ...]:
@@ -99,12 +131,17 @@ def _summed(row: list[Term]) -> Term:
 
 def _settled(term: Term) -> Term:
     """The term with the weight that its text has: SymPy may put the sign of `-(a + 1)*b` into the sum."""
-    factor = term.factor
+    factor = term.factor if isinstance(term.factor, Fraction) else _settled_weight(term.factor)
+    return term if factor is term.factor else replace(term, factor=factor)
+
+
+@lru_cache(maxsize=1_000)  # one definition may be the weight of many terms
+def _settled_weight(factor: Exact) -> Exact:
     for _ in range(_MOST_ROUNDS):
         before, factor = factor, factor if isinstance(factor, Fraction) else weight_of(expression(factor))
         if factor == before:
             break
-    return term if factor is term.factor else replace(term, factor=factor)
+    return factor
 
 
 def written(terms: tuple[Term, ...]) -> Expr:
@@ -198,7 +235,9 @@ def _split_linear(node: Call) -> list[_Part]:
     parts = _split(operand)
     if any(set(part.body.axes or ()) != set(operand.axes or ()) for part in parts):
         parts = [_whole(operand)]
-    return [_Part(part.factor, rewrite(node.func(part.body, *others)), part.label) for part in parts]
+    # What is in it is rewritten already; once more at each level would take quadratic time.
+    others = [rewrite(other) for other in others]
+    return [_Part(part.factor, _by_rules(node.func(part.body, *others)), part.label) for part in parts]
 
 
 def _term_body(part: _Part) -> _Part:
@@ -236,7 +275,10 @@ def _even(node: Expr, depth: int = 0) -> Expr:
         raise error("too-deep", node.span, limit=MAX_DEPTH)
     if isinstance(node, Name):
         assert isinstance(node.meaning, Defined)
-        return _even(node.meaning.expr, depth + 1)
+        found = _EVEN.get(node.meaning)
+        if found is None:
+            found = _EVEN[node.meaning] = _even(node.meaning.expr, depth + 1)
+        return found
     args = [_even(arg, depth + 1) for arg in node.args]
     timed = [TIME in (arg.axes or ()) for arg in args]
     if len({has for has, arg in zip(timed, args, strict=True) if not arg.constant}) > 1:
@@ -250,9 +292,10 @@ def weight_of(node: Expr) -> Exact:
         case Number():
             return node.value
         case Name(meaning=Defined() as defined):
-            if defined.size > _MAX_UNFOLDED:
-                raise error("too-large", node.span, found=node.name)
-            return weight_of(defined.expr)
+            weight = _WEIGHTS.get(defined)
+            if weight is None:
+                weight = _WEIGHTS[defined] = weight_of(defined.expr)
+            return weight
         case Name():
             return weights.symbol(node)
         case Call():
@@ -317,7 +360,12 @@ def rewrite(node: Expr) -> Expr:
     """The expression with the rules applied, from the leaves up."""
     if not isinstance(node, Call) or node.constant:
         return node
-    result: Expr = node.over([rewrite(arg) for arg in node.args])
+    return _by_rules(node.over([rewrite(arg) for arg in node.args]))
+
+
+def _by_rules(node: Call) -> Expr:
+    """The expression with the rules applied to itself, not to what is in it."""
+    result: Expr = node
     for left, right in _rules().get(node.op.name, ()):
         if (bound := _match(left, result)) is not None:
             result = _build(right, *bound).at(node.span)
