@@ -1,4 +1,4 @@
-"""Tree to weighted terms: sums split, weights collected exactly, bodies rewritten by a table of rules."""
+"""Tree to weighted terms: sums split, weights collected exactly, bodies rewritten."""
 
 import inspect
 import math
@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from lossdsl.errors import Span, each, error
-from lossdsl.language import MAX_DEPTH, Call, Expr, Label, Name, Number, call, parse
+from lossdsl.language import MAX_DEPTH, Call, Expr, Label, Name, Number, call
 from lossdsl.meaning import weights
 from lossdsl.meaning.bind import Defined, each_name, uneven
+from lossdsl.meaning.rules import by_rules, rewrite
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
@@ -237,7 +238,7 @@ def _split_linear(node: Call) -> list[_Part]:
         parts = [_whole(operand)]
     # What is in it is rewritten already; once more at each level would take quadratic time.
     others = [rewrite(other) for other in others]
-    return [_Part(part.factor, _by_rules(node.func(part.body, *others)), part.label) for part in parts]
+    return [_Part(part.factor, by_rules(node.func(part.body, *others)), part.label) for part in parts]
 
 
 def _term_body(part: _Part) -> _Part:
@@ -331,67 +332,3 @@ def check_domains(calls: Iterable[Call]) -> None:
 
 def _shown(values: Iterable[Fraction]) -> str:
     return ", ".join(str(expression(value)) for value in values)
-
-
-# A rule is a row: left, right; x stands for any expression. Value and gradient are the same, NaN and inf included,
-# wherever neither overflows: norm(x)**2 overflows where sqnorm(x) does, its gradient a little earlier.
-RULES = (
-    ("norm(x)**2", "sqnorm(x)"),  # the gradient at 0 is 0 in both
-    ("square(norm(x))", "sqnorm(x)"),  # likewise
-    ("sqnorm(-x)", "sqnorm(x)"),
-    ("norm(-x)", "norm(x)"),
-    ("abs(-x)", "abs(x)"),  # the gradient at 0 is 0 in both
-    ("--x", "x"),
-)
-
-
-@lru_cache(maxsize=1)
-def _rules() -> dict[str, list[tuple[Expr, Expr]]]:
-    """The rules by the operator that they begin with."""
-    found: dict[str, list[tuple[Expr, Expr]]] = {}
-    for left, right in RULES:
-        pattern = parse(left)
-        assert isinstance(pattern, Call)
-        found.setdefault(pattern.op.name, []).append((pattern, parse(right)))
-    return found
-
-
-def rewrite(node: Expr) -> Expr:
-    """The expression with the rules applied, from the leaves up."""
-    if not isinstance(node, Call) or node.constant:
-        return node
-    return _by_rules(node.over([rewrite(arg) for arg in node.args]))
-
-
-def _by_rules(node: Call) -> Expr:
-    """The expression with the rules applied to itself, not to what is in it."""
-    result: Expr = node
-    for left, right in _rules().get(node.op.name, ()):
-        if (bound := _match(left, result)) is not None:
-            result = _build(right, *bound).at(node.span)
-    return result
-
-
-def _match(pattern: Expr, node: Expr) -> tuple[Expr, Any] | None:
-    """What x stands for, and the axis of the operator that takes one; None where the pattern does not fit."""
-    if isinstance(pattern, Name):
-        return node, None
-    if not isinstance(pattern, Call) or not isinstance(node, Call) or pattern.op is not node.op:
-        return None
-    found = None
-    for part, arg in zip(pattern.args, node.args, strict=True):
-        if isinstance(part, Number):
-            if part != arg:
-                return None
-            continue
-        found = _match(part, arg)
-        if found is None:
-            return None
-    return found and (found[0], node.static if node.op.axis else found[1])
-
-
-def _build(pattern: Expr, x: Expr, axis: Any) -> Expr:
-    if isinstance(pattern, Name):
-        return x
-    assert isinstance(pattern, Call)
-    return Call(tuple(_build(arg, x, axis) for arg in pattern.args), pattern.op, axis if pattern.op.axis else None)
