@@ -1,5 +1,6 @@
 """The tree as a SymPy expression, and back."""
 
+import math
 import re
 from fractions import Fraction
 from functools import lru_cache, reduce
@@ -112,7 +113,11 @@ def _of_class(name: str, values: list[Exact], span: Span | None) -> Any:
         by, rest = addend.as_coeff_Mul()
         if isinstance(rest, sympy.log):
             weights.check_power(rest.args[0], weights.checked(by, span), span)
-    return getattr(sympy, _CLASSES[name])(*known)
+    found = getattr(sympy, _CLASSES[name])(*known)
+    # To compare `exp(exp(exp(9)))` with anything SymPy would compute its digits.
+    if not found.free_symbols and not math.isfinite(value_of(weights.checked(found, span)) or 0):
+        raise error("not-finite", span, weight=str(span) if span else name)
+    return found
 
 
 # SymPy's own functions look for it.
