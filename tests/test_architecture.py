@@ -20,7 +20,7 @@ STOREYS = {
     "errors": "",
     "operators": "axes declaration arithmetic reductions vectors penalties time schedules distributions choices masks",
     "language": "exact text misfit tree expr syntax lalr parse fmt highlight",
-    "meaning": "quantity vocabulary bind weights symbolic normal feedbax",
+    "meaning": "quantity vocabulary bind weights symbolic rules normal feedbax",
     "backends": "data lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
     "loss": "finite scalars values gradients parts algebra compiler changed plain evaluate shown summed loss make diff",

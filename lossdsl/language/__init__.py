@@ -1,11 +1,10 @@
 """Text -> `Expr`, and back: the tree that everything else works on."""
 
 from lossdsl.language.exact import (
-    LARGEST as LARGEST,
-    SMALLEST as SMALLEST,
     decimal as decimal,
     described_number as described_number,
     exact_number as exact_number,
+    is_sayable as is_sayable,
 )
 from lossdsl.language.expr import (
     Call as Call,

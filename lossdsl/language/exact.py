@@ -1,6 +1,5 @@
 """What a user gives for a number to its exact value, and that to the shortest decimal."""
 
-import math
 import numbers
 import re
 from decimal import Context, Decimal
@@ -15,28 +14,71 @@ from lossdsl.errors import described
 
 # What a float64 holds with full precision.
 SMALLEST, LARGEST = Fraction("1e-307"), Fraction("1e308")
-_NUMERIC = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+# A longer decimal is written as a quotient where that is shorter.
+_SHORT_DECIMAL = 25
+# More digits than these are no number that someone means, and reading them takes time.
+_MOST_DIGITS, _MOST_CHARACTERS = 400, 1_000
+_NUMERIC = re.compile(r"([-+]?)([0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE]([-+]?[0-9]+))?")
 
 
 def exact_number(value: Any) -> Fraction | None:
     """The exact value of a real scalar of any kind, of a numeric text too; None for anything else."""
     if isinstance(value, bool | np.bool_ | np.ma.MaskedArray) or value is None:
         return None
-    if isinstance(value, Fraction | numbers.Integral):
-        exact = Fraction(int(value)) if isinstance(value, numbers.Integral) else value
-        return exact if not exact or SMALLEST <= abs(exact) <= LARGEST else None
-    if isinstance(value, str):
-        shown = value.strip() if _NUMERIC.fullmatch(value.strip()) else ""
-    elif isinstance(value, numbers.Real):
-        shown = str(value)
-    elif isinstance(value, np.generic | np.ndarray | jax.Array) and value.shape == () and _is_real(value.dtype):
-        shown = str(np.asarray(value)[()])
-    else:
+    if isinstance(value, numbers.Rational):
+        exact = Fraction(int(value.numerator), int(value.denominator))
+        return exact if is_sayable(exact) else None
+    if isinstance(value, str | numbers.Real):
+        return read_decimal(str(value).strip())
+    if isinstance(value, np.generic | np.ndarray | jax.Array) and value.shape == () and _is_real(value.dtype):
+        return read_decimal(str(np.asarray(value)[()]))
+    return None
+
+
+def read_decimal(written: str) -> Fraction | None:
+    """The exact value of a decimal; None for any other text, and for what a float64 has no place for.
+
+    That is told before anything is computed: 10**99999999 alone takes for ever.
+    """
+    match = _NUMERIC.fullmatch(written) if len(written) <= _MOST_CHARACTERS else None
+    if not match:
         return None
-    try:
-        return Fraction(shown) if math.isfinite(float(shown)) else None
-    except ValueError:
+    sign, mantissa, exponent = match.groups(default="0")
+    digits = _digits(mantissa)
+    if not digits:
+        return Fraction(0)
+    if len(digits) > _MOST_DIGITS or len(exponent) > 5:
         return None
+    whole, _, part = mantissa.partition(".")
+    shift = int(exponent) - len(part)
+    if abs(shift) > 2 * _MOST_CHARACTERS:
+        return None
+    value = int(whole + part) * Fraction(10) ** shift
+    return (-value if sign == "-" else value) if SMALLEST <= value <= LARGEST else None
+
+
+def is_sayable(value: Fraction) -> bool:
+    """Whether a text can say it: as a decimal, or as a quotient of two whole numbers that a float64 has a place for."""
+    size = abs(value)
+    top, bottom = size.as_integer_ratio()
+    bits = max(top.bit_length(), bottom.bit_length())
+    if bits <= 1_000 or not SMALLEST <= size <= LARGEST:
+        return bits <= 1_000
+    return max(top, bottom) <= LARGEST or (bits <= 4_000 and short_decimal(size) is not None)
+
+
+def short_decimal(value: Fraction) -> str | None:
+    """The decimal that a text has for a number; None where there is none, or a quotient is shorter."""
+    exact = decimal(value)
+    if exact is None or len(exact) <= _SHORT_DECIMAL or value.denominator == 1:
+        return exact
+    quotient = f"{value.numerator}/{value.denominator}"
+    return exact if len(exact) <= len(quotient) and len(_digits(exact)) <= _MOST_DIGITS else None
+
+
+def _digits(written: str) -> str:
+    """The digits of a decimal, without the zeros on its ends."""
+    return written.partition("e")[0].replace(".", "").strip("0")
 
 
 def _is_real(dtype: Any) -> bool:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any, Protocol, Self
 
 from lossdsl.errors import LossError, Span, described, error
-from lossdsl.language.exact import decimal, exact_number
+from lossdsl.language.exact import exact_number, short_decimal
 from lossdsl.language.misfit import misfit_error
 from lossdsl.language.text import (
     ATOM,
@@ -25,8 +25,6 @@ from lossdsl.language.text import (
 )
 from lossdsl.language.tree import Node, depth_of, hashed, lazy
 from lossdsl.operators import OPS, Axes, Default, Fit, Misfit, Op
-
-_LONGEST_DECIMAL = 25
 
 
 class Meaning(Protocol):
@@ -306,12 +304,13 @@ def as_expr(value: Any, name: str) -> Expr:
 
 
 def of_number(value: Fraction) -> Expr:
-    """An exact number as an expression: a decimal, or a quotient where there is none or it is long."""
-    exact = decimal(abs(value))
-    if exact is not None and len(exact) <= _LONGEST_DECIMAL:
-        size = Number(value=abs(value))
-        return call("neg", size) if value < 0 else size
-    return call("/", of_number(Fraction(value.numerator)), Number(value=Fraction(value.denominator)))
+    """An exact number as an expression: a decimal, or a quotient where there is none or that is shorter."""
+    size = abs(value)
+    if short_decimal(size) is not None:
+        number = Number(value=size)
+        return call("neg", number) if value < 0 else number
+    top = Number(value=Fraction(size.numerator))
+    return call("/", call("neg", top) if value < 0 else top, Number(value=Fraction(size.denominator)))
 
 
 def _is(node: Expr, part: Any) -> bool:

@@ -86,5 +86,5 @@ def _axis_span(node: Applied, axis: str) -> Span | None:
     """Where the axis stands that a call was given: in its text the last one of that name."""
     if node.static is None or node.span is None:
         return None
-    *_, last = [None, *re.finditer(rf"axis\s*=\s*(?:\([^)]*?)?\b({re.escape(axis)})\b", str(node.span))]
+    *_, last = [None, *re.finditer(rf"axis\s*=\s*(?:\([^()]*?)?\b({re.escape(axis)})\b", str(node.span))]
     return last and Span(node.span.text, node.span.start + last.start(1), node.span.start + last.end(1))

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from lossdsl.errors import LossError, Span, described, did_you_mean, each, error, listed, together
-from lossdsl.language.exact import LARGEST, SMALLEST, described_number, exact_number
+from lossdsl.language.exact import described_number, exact_number, read_decimal
 from lossdsl.language.expr import Call, Expr, Fault, Label, Let, Name, Number, as_expr, by_default, call
 from lossdsl.language.lalr import Parser, Token, parser
 from lossdsl.operators import OPS, Op
@@ -345,14 +345,7 @@ def _integer(written: str, span: Span) -> int:
 
 
 def _number(written: str, span: Span) -> Fraction:
-    """The exact decimal; refused where float64 has no place for it, before anything is computed."""
-    mantissa, _, exponent = written.lower().partition("e")
-    if len(mantissa) > 400 or len(exponent) > 5 or abs(int(exponent or 0)) > 700:
-        raise error("number-range", span, found=written)
-    whole, _, part = mantissa.partition(".")
-    shift = int(exponent or 0) - len(part)
-    digits = int(whole + part)
-    value = Fraction(digits * 10**shift) if shift >= 0 else Fraction(digits, 10**-shift)
-    if len(mantissa) + abs(shift) > 200 and value and not SMALLEST <= value <= LARGEST:
+    value = read_decimal(written)
+    if value is None:
         raise error("number-range", span, found=written)
     return value

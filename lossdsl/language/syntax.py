@@ -122,7 +122,7 @@ def refusal(text: str, laid_out: str, token: Any) -> LossError:
     after_operand = re.search(r"[\w.)\]]$", before) is not None and before != "as"
     if token.kind == END:
         advice = "write the loss on the last line, without `name =`"
-        if re.search(r"^\s*[-+]", laid_out, re.MULTILINE):
+        if re.search(r"^[ \t\f\r]*[-+]", laid_out, re.MULTILINE):
             advice = "a line that begins with a sign goes on from the one before: end that with `;`"
         here = Span(text, last.end, last.end + 1)
         return error("no-loss" if after_operand else "ends-early", here, last=before, advice=advice)

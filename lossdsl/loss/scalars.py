@@ -89,10 +89,11 @@ def held_number(held: np.generic, number: Fraction | float, written: Any, label:
     """The exact weight: the written one while the array holds the rounding of its number.
 
     Raises:
-        LossValueError: For one that is not finite, as after a training that diverged.
+        LossValueError: For one that is not finite, as after a training that diverged, or too small for a text.
     """
-    if not np.isfinite(held):
+    exact = exact_number(held)
+    if exact is None:
         raise error("bad-weight", what="the weight of", name=label, got=f"`{held}`")
     with np.errstate(over="ignore"):
         rounded = np.asarray(float(number), held.dtype)
-    return written if held == rounded else exact_number(held)
+    return written if held == rounded else exact

@@ -1,4 +1,4 @@
-"""Tree to weighted terms: sums split, weights collected exactly, bodies rewritten by a table of rules."""
+"""Tree to weighted terms: sums split, weights collected exactly, bodies rewritten."""
 
 import inspect
 import math
@@ -7,18 +7,25 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from lossdsl.errors import Span, each, error
-from lossdsl.language import MAX_DEPTH, Call, Expr, Label, Name, Number, call, parse
+from lossdsl.language import MAX_DEPTH, Call, Expr, Label, Name, Number, call
 from lossdsl.meaning import weights
-from lossdsl.meaning.bind import Defined, uneven
+from lossdsl.meaning.bind import Defined, each_name, uneven
+from lossdsl.meaning.rules import by_rules, rewrite
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
+from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
 from lossdsl.operators import BATCH, TIME
 
 _ONE = Fraction(1)
-_MAX_UNFOLDED = 10_000
+# How many nodes the definitions may add that the weights and the uneven sums of a loss unfold, and for each of its own.
+_MAX_UNFOLDED, _MAX_GROWTH = 5_000, 5
 _MOST_ROUNDS = 5
+# What definitions are as weights and as even sums, so that each is worked out once, however often it is used.
+_WEIGHTS: "WeakKeyDictionary[Defined, Exact]" = WeakKeyDictionary()
+_EVEN: "WeakKeyDictionary[Defined, Expr]" = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,36 @@ def normal_form(expr: Expr) -> tuple[Term, ...]:
     Raises:
         LossNameError: For two different bodies with one label.
         LossAxesError: For a term without any quantity, or with an axis left over.
-        LossValueError: For a weight that is not finite.
+        LossValueError: For a weight that is not finite, or definitions that unfold to very much.
     """
+    _check_growth(expr)
     parts = each(_term_body, _split(expr))
     return merge([Term(part.label, part.factor, part.body, part.span or part.body.span) for part in parts])
+
+
+def _check_growth(expr: Expr) -> None:
+    """Refuse definitions of definitions that would unfold to exponentially many nodes.
+
+    Those that unfold are weights made of parameters, and uneven sums; a number is worked out once.
+    """
+    added: dict[str, int] = {}
+    size = grown = 0
+    worst: Expr = expr
+    for node in expr.walk():
+        size += 1
+        if isinstance(node, Name) and isinstance(node.meaning, Defined):
+            if node.name not in added:
+                added[node.name] = node.meaning.size if _unfolds(node) else 0
+                worst = max(worst, node, key=lambda each: added.get(str(each), 0))
+            grown += added[node.name]
+    if grown > _MAX_UNFOLDED + _MAX_GROWTH * size:
+        raise error("too-large", worst.span, found=str(worst))
+
+
+def _unfolds(node: Name) -> bool:
+    if node.constant:
+        return any(isinstance(name.meaning, Parameter) for name in each_name([node]).values())
+    return uneven(node)
 
 
 def merge(terms: list[Term]) -> tuple[Term, ...]:
@@ -99,12 +132,17 @@ def _summed(row: list[Term]) -> Term:
 
 def _settled(term: Term) -> Term:
     """The term with the weight that its text has: SymPy may put the sign of `-(a + 1)*b` into the sum."""
-    factor = term.factor
+    factor = term.factor if isinstance(term.factor, Fraction) else _settled_weight(term.factor)
+    return term if factor is term.factor else replace(term, factor=factor)
+
+
+@lru_cache(maxsize=1_000)  # one definition may be the weight of many terms
+def _settled_weight(factor: Exact) -> Exact:
     for _ in range(_MOST_ROUNDS):
         before, factor = factor, factor if isinstance(factor, Fraction) else weight_of(expression(factor))
         if factor == before:
             break
-    return term if factor is term.factor else replace(term, factor=factor)
+    return factor
 
 
 def written(terms: tuple[Term, ...]) -> Expr:
@@ -198,7 +236,9 @@ def _split_linear(node: Call) -> list[_Part]:
     parts = _split(operand)
     if any(set(part.body.axes or ()) != set(operand.axes or ()) for part in parts):
         parts = [_whole(operand)]
-    return [_Part(part.factor, rewrite(node.func(part.body, *others)), part.label) for part in parts]
+    # What is in it is rewritten already; once more at each level would take quadratic time.
+    others = [rewrite(other) for other in others]
+    return [_Part(part.factor, by_rules(node.func(part.body, *others)), part.label) for part in parts]
 
 
 def _term_body(part: _Part) -> _Part:
@@ -236,7 +276,10 @@ def _even(node: Expr, depth: int = 0) -> Expr:
         raise error("too-deep", node.span, limit=MAX_DEPTH)
     if isinstance(node, Name):
         assert isinstance(node.meaning, Defined)
-        return _even(node.meaning.expr, depth + 1)
+        found = _EVEN.get(node.meaning)
+        if found is None:
+            found = _EVEN[node.meaning] = _even(node.meaning.expr, depth + 1)
+        return found
     args = [_even(arg, depth + 1) for arg in node.args]
     timed = [TIME in (arg.axes or ()) for arg in args]
     if len({has for has, arg in zip(timed, args, strict=True) if not arg.constant}) > 1:
@@ -250,9 +293,10 @@ def weight_of(node: Expr) -> Exact:
         case Number():
             return node.value
         case Name(meaning=Defined() as defined):
-            if defined.size > _MAX_UNFOLDED:
-                raise error("too-large", node.span, found=node.name)
-            return weight_of(defined.expr)
+            weight = _WEIGHTS.get(defined)
+            if weight is None:
+                weight = _WEIGHTS[defined] = weight_of(defined.expr)
+            return weight
         case Name():
             return weights.symbol(node)
         case Call():
@@ -288,62 +332,3 @@ def check_domains(calls: Iterable[Call]) -> None:
 
 def _shown(values: Iterable[Fraction]) -> str:
     return ", ".join(str(expression(value)) for value in values)
-
-
-# A rule is a row: left, right; x stands for any expression. Value and gradient are the same, NaN and inf included,
-# wherever neither overflows: norm(x)**2 overflows where sqnorm(x) does, its gradient a little earlier.
-RULES = (
-    ("norm(x)**2", "sqnorm(x)"),  # the gradient at 0 is 0 in both
-    ("square(norm(x))", "sqnorm(x)"),  # likewise
-    ("sqnorm(-x)", "sqnorm(x)"),
-    ("norm(-x)", "norm(x)"),
-    ("abs(-x)", "abs(x)"),  # the gradient at 0 is 0 in both
-    ("--x", "x"),
-)
-
-
-@lru_cache(maxsize=1)
-def _rules() -> dict[str, list[tuple[Expr, Expr]]]:
-    """The rules by the operator that they begin with."""
-    found: dict[str, list[tuple[Expr, Expr]]] = {}
-    for left, right in RULES:
-        pattern = parse(left)
-        assert isinstance(pattern, Call)
-        found.setdefault(pattern.op.name, []).append((pattern, parse(right)))
-    return found
-
-
-def rewrite(node: Expr) -> Expr:
-    """The expression with the rules applied, from the leaves up."""
-    if not isinstance(node, Call) or node.constant:
-        return node
-    result: Expr = node.over([rewrite(arg) for arg in node.args])
-    for left, right in _rules().get(node.op.name, ()):
-        if (bound := _match(left, result)) is not None:
-            result = _build(right, *bound).at(node.span)
-    return result
-
-
-def _match(pattern: Expr, node: Expr) -> tuple[Expr, Any] | None:
-    """What x stands for, and the axis of the operator that takes one; None where the pattern does not fit."""
-    if isinstance(pattern, Name):
-        return node, None
-    if not isinstance(pattern, Call) or not isinstance(node, Call) or pattern.op is not node.op:
-        return None
-    found = None
-    for part, arg in zip(pattern.args, node.args, strict=True):
-        if isinstance(part, Number):
-            if part != arg:
-                return None
-            continue
-        found = _match(part, arg)
-        if found is None:
-            return None
-    return found and (found[0], node.static if node.op.axis else found[1])
-
-
-def _build(pattern: Expr, x: Expr, axis: Any) -> Expr:
-    if isinstance(pattern, Name):
-        return x
-    assert isinstance(pattern, Call)
-    return Call(tuple(_build(arg, x, axis) for arg in pattern.args), pattern.op, axis if pattern.op.axis else None)

@@ -1,15 +1,16 @@
 """The tree as a SymPy expression, and back."""
 
+import math
 import re
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import jax
 import numpy as np
 
-from lossdsl.errors import described, did_you_mean, error
-from lossdsl.language import Call, Expr, Label, Let, Name, Number, axis_text, call, is_name, of_number
+from lossdsl.errors import Span, described, did_you_mean, error
+from lossdsl.language import Call, Expr, Label, Let, Name, Number, axis_text, call, exact_number, is_name, of_number
 from lossdsl.meaning import weights
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
@@ -29,6 +30,10 @@ _CLASSES = {
 _OPERATORS = {name: op for op, name in _CLASSES.items()}
 # How the function is called that stands for an index or a slice, and what for a bound that is not given.
 _TAKE, _OPEN = "take", "open"
+
+
+# Into how many nodes definitions may unfold: SymPy has none.
+_MAX_UNFOLDED = 10_000
 
 
 def to_sympy(node: Expr) -> Any:
@@ -71,9 +76,13 @@ def _exact(node: Expr) -> Exact:
 def _unfolded(node: Let) -> Expr:
     """The loss with its definitions put in."""
     known: dict[Expr, Expr] = {}
-    for name, value in zip(node.names, node.args, strict=False):
+    sizes: dict[Expr, int] = {}
+    for name, value in zip((*node.names, node), node.args, strict=True):
+        sizes[name] = sum(sizes.get(part, 1) for part in value.walk())
+        if sizes[name] > _MAX_UNFOLDED:
+            raise error("too-large", name.span, found=str(name) if isinstance(name, Name) else "the loss")
         known[name] = value.xreplace(known)
-    return node.args[-1].xreplace(known)
+    return known[node]
 
 
 def _called(node: Call, values: list[Exact]) -> Exact:
@@ -89,10 +98,26 @@ def _called(node: Call, values: list[Exact]) -> Exact:
             at = [sympy.Symbol(_OPEN) if bound is None else sympy.Integer(bound) for bound in bounds]
             return weights.function(_TAKE, values[0], *at)
         case name if name in _CLASSES:
-            return getattr(sympy, _CLASSES[name])(*map(weights.as_sympy, values))
+            return _of_class(name, values, node.span)
         case name if node.static is not None:
             return weights.function(name, *values, sympy.Symbol(axis_text(node.static)))
     return weights.apply(node, values)
+
+
+def _of_class(name: str, values: list[Exact], span: Span | None) -> Any:
+    """A function that SymPy has; `exp(1e9*log(2))` is a power to it, which must not be computed."""
+    import sympy
+
+    known = [weights.as_sympy(value) for value in values]
+    for addend in sympy.Add.make_args(known[0]) if name == "exp" else ():
+        by, rest = addend.as_coeff_Mul()
+        if isinstance(rest, sympy.log):
+            weights.check_power(rest.args[0], weights.checked(by, span), span)
+    found = getattr(sympy, _CLASSES[name])(*known)
+    # To compare `exp(exp(exp(9)))` with anything SymPy would compute its digits.
+    if not found.free_symbols and not math.isfinite(value_of(weights.checked(found, span)) or 0):
+        raise error("not-finite", span, weight=str(span) if span else name)
+    return found
 
 
 # SymPy's own functions look for it.
@@ -115,9 +140,17 @@ def from_sympy(value: Any) -> Expr:
 
     if not isinstance(value, sympy.Expr):
         raise error("no-counterpart", found=described(value), advice="give an expression of SymPy")
-    exact = value.xreplace({number: sympy.Rational(str(number)) for number in value.atoms(sympy.Float)})
+    exact = value.xreplace({number: _decimal(number) for number in value.atoms(sympy.Float)})
     found = expression(exact)
     return found.xreplace({name: Name(name=name.name) for name in found.free_symbols})
+
+
+def _decimal(number: Any) -> Any:
+    """A float of SymPy as the exact number that its digits say."""
+    exact = exact_number(str(number))
+    if exact is None:
+        raise error("too-large", found=str(number))
+    return weights.as_sympy(exact)
 
 
 def expression(value: Exact) -> Expr:
@@ -126,12 +159,15 @@ def expression(value: Exact) -> Expr:
     Raises:
         LossValueError: For what the language cannot say.
     """
-    if isinstance(value, Fraction):
-        return of_number(value)
+    return of_number(value) if isinstance(value, Fraction) else _expression(value)
+
+
+@lru_cache(maxsize=10_000)  # the weights of many terms are made of the same parts
+def _expression(value: Any) -> Expr:
     import sympy
 
     if value.is_Rational:
-        return of_number(Fraction(int(value.p), int(value.q)))
+        return of_number(weights.checked(value, None))
     if isinstance(value, sympy.Symbol) and is_name(value.name):
         return Name(name=value.name, meaning=Parameter(value.name))
     if isinstance(value, sympy.Add):

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from lossdsl.errors import Span, error
-from lossdsl.language import LARGEST, SMALLEST, Call, Name
+from lossdsl.language import Call, Name, is_sayable
 
 # A SymPy expression is `Any` here: SymPy has no type stubs.
 Exact = Fraction | Any
@@ -23,20 +23,23 @@ _MAX_DENOMINATOR = 10_000
 
 def add(values: Sequence[Exact], span: Span | None) -> Exact:
     """The exact sum."""
-    numbers = sum((value for value in values if isinstance(value, Fraction)), start=Fraction(0))
+    numbers = Fraction(0)
+    for value in values:
+        if isinstance(value, Fraction):
+            numbers = _in_range(numbers + value, span)
     others = [value for value in values if not isinstance(value, Fraction)]
     if not others:
         return numbers
     import sympy
 
-    return _checked(sympy.Add(as_sympy(numbers), *others), span)
+    return checked(sympy.Add(as_sympy(numbers), *others), span)
 
 
 def multiply(left: Exact, right: Exact, span: Span | None) -> Exact:
     """The exact product."""
     if isinstance(left, Fraction) and isinstance(right, Fraction):
         return right if left == 1 else _in_range(left * right, span)
-    return _checked(as_sympy(left) * as_sympy(right), span)
+    return checked(as_sympy(left) * as_sympy(right), span)
 
 
 def power(base: Exact, exponent: Exact, span: Span | None) -> Exact:
@@ -45,7 +48,8 @@ def power(base: Exact, exponent: Exact, span: Span | None) -> Exact:
         return _power_of_numbers(base, exponent, span)
     if base == 0:
         raise error("not-finite", span, weight=f"0**({exponent})")
-    return _checked(as_sympy(base) ** as_sympy(exponent), span)
+    check_power(base, exponent, span)
+    return checked(as_sympy(base) ** as_sympy(exponent), span)
 
 
 def _power_of_numbers(base: Fraction, exponent: Fraction, span: Span | None) -> Exact:
@@ -53,15 +57,35 @@ def _power_of_numbers(base: Fraction, exponent: Fraction, span: Span | None) -> 
         raise error("not-finite", span, weight="1/0")
     if base in (0, 1):
         return base if exponent else Fraction(1)
-    bits = abs(math.log2(abs(base.numerator)) - math.log2(base.denominator)) * abs(exponent)
-    length = (base.numerator.bit_length() + base.denominator.bit_length()) * abs(exponent)
-    if bits > _MAX_BITS or length > 100 * _MAX_BITS or exponent.denominator > _MAX_DENOMINATOR:
-        raise error("too-large", span, found=str(span) if span else f"{base}**{exponent}")
+    check_power(base, exponent, span)
     if exponent.denominator == 1:
         return _in_range(base**exponent.numerator, span)
     if base < 0:
         raise error("not-finite", span, weight=str(span) if span else f"{base}**{exponent}")
-    return _checked(as_sympy(base) ** as_sympy(exponent), span)
+    return checked(as_sympy(base) ** as_sympy(exponent), span)
+
+
+def check_power(base: Exact, exponent: Exact, span: Span | None) -> None:
+    """Refuse a power for which SymPy would compute numbers of thousands of digits, in `(2*alpha)**1e9` too.
+
+    Raises:
+        LossValueError: With the place.
+    """
+    if not isinstance(base, Fraction):
+        if base.is_Rational:
+            base = Fraction(int(base.p), int(base.q))
+        elif base.is_Mul:
+            for factor in base.args:
+                check_power(factor, exponent, span)
+        elif base.is_Pow:
+            # SymPy multiplies the exponents where it may, and so `(2**alpha)**(1e9/alpha)` is a number.
+            check_power(base.base, multiply(checked(base.exp, span), exponent, span), span)
+    if not isinstance(base, Fraction) or not isinstance(exponent, Fraction) or base in (0, 1, -1):
+        return
+    bits = abs(math.log2(abs(base.numerator)) - math.log2(base.denominator)) * abs(exponent)
+    length = (base.numerator.bit_length() + base.denominator.bit_length()) * abs(exponent)
+    if bits > _MAX_BITS or length > 100 * _MAX_BITS or exponent.denominator > _MAX_DENOMINATOR:
+        raise error("too-large", span, found=str(span) if span else f"{base}**{exponent}")
 
 
 def symbol(name: Name) -> Exact:
@@ -76,7 +100,7 @@ def function(name: str, *values: Exact) -> Exact:
     if name == "abs":
         import sympy
 
-        return _checked(sympy.Abs(as_sympy(values[0])), None)
+        return checked(sympy.Abs(as_sympy(values[0])), None)
     return _class(name)(*map(as_sympy, values))
 
 
@@ -119,13 +143,12 @@ def as_sympy(value: Exact) -> Any:
 
 
 def _in_range(value: Fraction, span: Span | None) -> Fraction:
-    bits = max(value.numerator.bit_length(), value.denominator.bit_length())
-    if bits > 900 and value and not SMALLEST <= abs(value) <= LARGEST:
+    if not is_sayable(value):
         raise error("too-large", span, found=str(span) if span else "the weight")
     return value
 
 
-def _checked(value: Any, span: Span | None) -> Exact:
+def checked(value: Any, span: Span | None) -> Exact:
     """A SymPy result: a number becomes a `Fraction`; infinite, undefined and complex ones are refused."""
     import sympy
 
