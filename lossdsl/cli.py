@@ -17,7 +17,8 @@ import typer
 
 from lossdsl.backends import Trajectories, load_npz, take
 from lossdsl.configs import KINDS, load
-from lossdsl.errors import LossError, error
+from lossdsl.disk import MOST_TEXT, read_text, write_whole
+from lossdsl.errors import LossError, error, visible
 from lossdsl.language import Let, by_default, parse, shown_axes
 from lossdsl.language.fmt import formatted
 from lossdsl.loss import CompositeLoss, compile, diff, shortest, summary, table
@@ -149,7 +150,7 @@ def check(loss: _LossText, given: _Set = None) -> None:
 @app.command()
 def python(loss: _LossText, given: _Set = None) -> None:
     """Print the Python/JAX source that runs."""
-    print(_compiled(loss, _numbers("--set", "alpha", given)).python(), end="")
+    print(_shown(_compiled(loss, _numbers("--set", "alpha", given)).python()), end="")
 
 
 @app.command("diff")
@@ -172,7 +173,7 @@ def compare(
     else:
         colours = {"+": typer.colors.GREEN, "-": typer.colors.RED}
         for line in str(found).splitlines():
-            typer.secho(line, fg=colours.get(line[0]))
+            typer.secho(visible(line), fg=colours.get(line[0]))
     raise typer.Exit(_DIFFERENT if found else 0)
 
 
@@ -191,18 +192,17 @@ def format_files(
         try:
             text = _input() if file == _STDIN else _text(Path(file))
             result = formatted(text)
+            if result != text and file != _STDIN and not only_check:
+                write_whole(Path(file), lambda opened, text=result: opened.write(text.encode()))  # type: ignore[misc]
         except LossError as failure:
-            _print_error(f"{file}: {failure}")
+            _print_error(f"{visible(file)}: {failure}")
             status = _TROUBLE
             continue
         if file == _STDIN and not only_check:
-            print(result, end="")
+            print(_shown(result) if sys.stdout.isatty() else result, end="")
         elif result != text:
-            print(file)
-            if only_check:
-                status = max(status, _DIFFERENT)
-            else:
-                Path(file).write_text(result, encoding="utf-8", newline="\n")
+            print(visible(file))
+            status = max(status, _DIFFERENT if only_check else 0)
     raise typer.Exit(status)
 
 
@@ -221,7 +221,7 @@ def latex(
         shown = formula(compiled.terms, compiled.written.local, expand=expand, where=where)
         picture.save(shown, form, output)
     else:
-        print(compiled.latex(expand=expand, form=form, where=where))
+        print(_shown(compiled.latex(expand=expand, form=form, where=where)))
 
 
 @app.command()
@@ -298,23 +298,21 @@ def _is_file(text: str) -> bool:
 
 
 def _input() -> str:
-    return sys.stdin.read().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    try:
+        return sys.stdin.read(MOST_TEXT).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+    except UnicodeDecodeError:
+        raise error("not-a-text", path=_STDIN) from None
 
 
 def _text(path: Path) -> str:
-    if not path.is_file():
-        raise error("no-file", path=str(path), advice=_GIVE_LOSS)
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise error("not-a-text", path=str(path)) from None
+    return read_text(path, _GIVE_LOSS)
 
 
 def _found(quantity: Quantity, given: Trajectories) -> str:
     try:
         value = take(getattr(given, quantity.path.split(".")[0]), quantity.path)
-    except LossError:
-        return "missing"
+    except LossError as failure:
+        return failure.message if failure.code == "not-held" else "missing"
     return f"{value.shape} {value.dtype}" if hasattr(value, "shape") else "missing" if value is None else "a PyTree"
 
 
@@ -344,4 +342,8 @@ def _print_table(columns: list[str], rows: list[list[str]]) -> None:
 def _print_lines(lines: list[str]) -> None:
     """The header is bold on a terminal."""
     for i, line in enumerate(lines):
-        typer.secho(line, bold=i == 0)
+        typer.secho(visible(line), bold=i == 0)
+
+
+def _shown(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))

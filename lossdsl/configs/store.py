@@ -53,7 +53,8 @@ def save(loss: AbstractLoss, path: Path) -> None:
     """Write a loss to a file of YAML, TOML or JSON, see `CompositeLoss.to_config`; loaded it is the same.
 
     Raises:
-        LossDataError: If the name of the file is that of none of them.
+        LossDataError: If the name of the file is that of none of them, or it cannot be written; what was there before
+            is still there.
         LossValueError: For a term that is a Python object.
     """
     write_file(path, loss.composite.to_config())

@@ -11,6 +11,7 @@ import jax
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.language import POWERS, described_number, exact_number
 from lossdsl.meaning.quantity import Quantity
+from lossdsl.meaning.symbol import check_symbol
 from lossdsl.operators import OPS, STEP, Axes
 
 _TERM = "give a text, or an object with `label` and `term(states, trial_specs, model)`"
@@ -24,6 +25,9 @@ class Definition:
     latex: str = ""
     doc: str = ""
 
+    def __post_init__(self) -> None:
+        check_symbol(self.latex)
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -33,6 +37,9 @@ class Parameter:
     default: float | None = None
     latex: str = ""
     doc: str = ""
+
+    def __post_init__(self) -> None:
+        check_symbol(self.latex)
 
     @property
     def axes(self) -> Axes:
