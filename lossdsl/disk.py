@@ -109,10 +109,9 @@ def read_npz(path: Path, code: str, advice: str) -> dict[str, np.ndarray]:
     check_file(path, advice)
     try:
         with open(path, "rb") as file:
-            if not zipfile.is_zipfile(file):
+            if file.read(2) != b"PK" or not zipfile.is_zipfile(file):
                 raise ValueError("it is cut off, or not an .npz file")
             size = os.fstat(file.fileno()).st_size
-            file.seek(0)
             with zipfile.ZipFile(file) as archive:
                 return _members(path, archive, _counted(file, size), max(MOST_UNPACKED, _RATIO * size))
     except LossError:
@@ -142,6 +141,8 @@ def _members(path: Path, archive: zipfile.ZipFile, count: int, limit: int) -> di
 
 
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    if not member.filename.endswith(".npy"):
+        raise ValueError(f"`{member.filename}` is not an array")
     with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read_header = {(1, 0): np.lib.format.read_array_header_1_0}.get(version, np.lib.format.read_array_header_2_0)

@@ -219,6 +219,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "key-twice": (LossNameError, "the key `{key}` stands here twice", "keep one of the two"),
     "anchor": (LossSyntaxError, "`{anchor}` is the name of an anchor to YAML, and `{rest}` the text", "put the text in quotes"),
     "bad-value": (LossValueError, "{what} cannot be {got}", "{advice}"),
+    "bad-config": (LossValueError, "the config has no value for `{key}`: {reason}", "give it one, or correct the interpolation"),
     "vocabulary-circle": (LossNameError, "the vocabulary `{path}` builds on itself", "let one of the files do without the other"),
     "bad-symbol": (LossValueError, "the symbol `{latex}` cannot stand in a formula: {reason}", "write letters, accents and scripts, such as `\\hat{{x}}_{{t}}`"),
     "not-in-config": (LossValueError, "the term `{name}` is a Python object, which a file cannot hold", "save the loss without it, and add it in Python: `compile(..., terms=[...])`"),
@@ -281,9 +282,7 @@ def together(failures: Sequence[LossError]) -> LossError:
 
 def clip(text: str, width: int = 200) -> str:
     """The text, its middle left out where it is longer than a message should be."""
-    if len(text) > width:
-        return f"{clip(text[: width // 2])}…{clip(text[-width // 4 :])}"
-    return visible(text)
+    return f"{clip(text[: width // 2])}…{clip(text[-width // 4 :])}" if len(text) > width else visible(text)
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:

@@ -78,6 +78,7 @@ class LossConfig:
     terms: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     _target_: str = "lossdsl.compile"
+    _convert_: str = "all"  # else OmegaConf takes the losses in it apart, which are dataclasses
 
 
 class LossSchema:
@@ -101,7 +102,7 @@ class LossSchema:
     def read(self, value: Any) -> CompositeLoss:
         """A text, a mapping from label to text, a config with the key `loss`, or a loss."""
         if isinstance(value, Mapping) and "loss" in value and set(value) <= set(LossConfig.__dataclass_fields__):
-            return compile(**{key: given for key, given in value.items() if key != "_target_"})
+            return compile(**{key: given for key, given in value.items() if key[0] != "_"})
         return compile(value, **self.arguments)
 
     def write(self, loss: CompositeLoss) -> Any:

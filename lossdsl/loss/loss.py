@@ -14,7 +14,7 @@ from lossdsl.errors import LossError, error
 from lossdsl.language import Expr
 from lossdsl.loss.algebra import grouped, single, without
 from lossdsl.loss.changed import check_labels, new_numbers, new_parameters
-from lossdsl.loss.compiler import collector_paused, mapping, named_losses, parts_of, told_by_term
+from lossdsl.loss.compiler import check_label, collector_paused, mapping, named_losses, parts_of, piece, told_by_term
 from lossdsl.loss.evaluate import evaluated, given_step
 from lossdsl.loss.gradients import GradientReport, gradient_report
 from lossdsl.loss.parts import Parts, Written, check_single, fields_of, term_parts, terms_now
@@ -22,7 +22,7 @@ from lossdsl.loss.plain import config_of
 from lossdsl.loss.shown import digest, text
 from lossdsl.loss.summed import Summed
 from lossdsl.loss.values import LossDict
-from lossdsl.meaning import FEEDBAX, Defined, Term, Vocabulary, each_name, written
+from lossdsl.meaning import FEEDBAX, Defined, Term, Vocabulary, each_name, plain, written
 from lossdsl.operators import BATCH
 
 
@@ -40,8 +40,8 @@ def compile(
     rows of a vocabulary as mappings, numbers as texts.
 
     Args:
-        loss: A text; a mapping from label to a text, or to `{weight, expr}`, one term each; a tree from `parse`; or
-            a loss.
+        loss: A text; a mapping from label to a text, or to `{weight, expr}`, one term each, or to a loss, where what is
+            None is left out; a tree from `parse`; or a loss.
         vocabulary: What its names mean; `"feedbax"` if none is given, `"none"` for an empty one.
         quantities: More quantities, as in `Vocabulary`.
         terms: More terms: objects with `label` and `term(states, trial_specs, model)`, or texts by name.
@@ -58,6 +58,7 @@ def compile(
         >>> [term.label for term in loss.terms]
         ['position', 'nn_hidden', 'final(velocity)']
     """
+    loss = plain(loss)
     if isinstance(loss, AbstractLoss):
         return loss.composite
     with collector_paused(), told_by_term(loss):
@@ -108,12 +109,13 @@ class CompositeLoss(AbstractLoss):
     Args:
         terms: A list of losses, or a mapping from label to loss; a text will do for a loss. The terms of a loss that
             has several are flattened, with `group_` before their labels, where the group is the key, or the
-            label of the loss.
+            label of the loss. What is None in a mapping is left out.
         weights: A list for a list, or a mapping by label; each weight multiplies those of the loss. 1 if not given.
         label: What prefixes the labels of the terms when this loss becomes part of another.
 
     Raises:
         LossNameError: For weights that do not match the terms, and two different terms of one label.
+        LossSyntaxError: For a label that is not a name.
         LossValueError: For a weight that is not a finite real number.
 
     Attributes:
@@ -143,8 +145,11 @@ class CompositeLoss(AbstractLoss):
         weights: Mapping[str, Any] | Sequence[Any] | None = None,
         label: str = "",
     ):
-        pieces = [(key, *_piece(term)) for key, term in named_losses(terms)]
-        self._hold(grouped(pieces, weights, by_label=isinstance(terms, Mapping)), label)
+        named, weights = named_losses(terms, weights)
+        if label != "":
+            check_label(label)
+        parts = grouped([(key, *piece(term)) for key, term in named], weights, by_label=isinstance(terms, Mapping))
+        self._hold(parts, label)
 
     @classmethod
     def of(cls, parts: Parts) -> "CompositeLoss":
@@ -338,10 +343,3 @@ class CompositeLoss(AbstractLoss):
             return f"<losses {mapped} of {str(self)!r}>" if mapped else f"compile({str(self)!r})"
         except LossError as failure:  # a weight that is not finite, which a debugger should show
             return f"<a loss: {failure.message}>"
-
-
-def _piece(term: Any) -> tuple[str, Parts]:
-    """The label and the parts of what is given for a loss."""
-    if isinstance(term, AbstractLoss):
-        return term.composite.label, term.parts
-    return "", parts_of(term)

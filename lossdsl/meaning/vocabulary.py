@@ -10,6 +10,7 @@ import jax
 
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.language import POWERS, described_number, exact_number
+from lossdsl.meaning.given import plain
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.symbol import check_symbol
 from lossdsl.operators import OPS, STEP, Axes
@@ -86,7 +87,7 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         for kind, row in (("quantities", _quantity), ("terms", _term), ("parameters", _parameter)):
-            given = getattr(self, kind)
+            given = plain(getattr(self, kind))
             if not isinstance(given, Mapping):
                 raise error(
                     "bad-argument", argument=kind, got=described(given), advice="give a mapping from names to rows"

@@ -317,8 +317,7 @@ def test_files_that_cannot_be(tmp_path):
     with pytest.raises(ld.LossValueError) as caught:
         picture.save(formula(loss.terms, (), expand=False), "line", tmp_path / "x.png")
     assert str(caught.value) == (
-        "`$= \\tfrac{1}$` cannot be drawn by Matplotlib\n"
-        "write a `.tex` file instead, for LaTeX itself"
+        "`$= \\tfrac{1}$` cannot be drawn by Matplotlib\nwrite a `.tex` file instead, for LaTeX itself"
     )
 
 
