@@ -299,7 +299,7 @@ def _is_file(text: str) -> bool:
 
 def _input() -> str:
     try:
-        return sys.stdin.read(MOST_TEXT).removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+        return sys.stdin.buffer.read(MOST_TEXT).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise error("not-a-text", path=_STDIN) from None
 
