@@ -212,7 +212,8 @@ def test_files_that_are_not_there_or_not_right(tmp_path):
     cut = tmp_path / "cut.npz"
     cut.write_bytes(Path(DATA).read_bytes()[:50_000])
     assert run("eval", "position", "--data", str(cut), status=1) == (
-        f"`{cut}` cannot be read: it is cut off, or not an .npz file\ngive an .npz file with keys such as `states.net.hidden`\n"
+        f"`{cut}` cannot be read: it is cut off, or not an .npz file\n"
+        "give an .npz file with keys such as `states.net.hidden`\n"
     )
     np.savez(tmp_path / "key.npz", **{"state.net.hidden": np.zeros(3)})
     message = run("eval", "position", "--data", str(tmp_path / "key.npz"), status=1)

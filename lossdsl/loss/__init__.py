@@ -7,5 +7,6 @@ from lossdsl.loss.gradients import (
     position as position,
     term_gradients as term_gradients,
 )
-from lossdsl.loss.loss import AbstractLoss as AbstractLoss, CompositeLoss as CompositeLoss, compile as compile
+from lossdsl.loss.loss import AbstractLoss as AbstractLoss, CompositeLoss as CompositeLoss
+from lossdsl.loss.make import compile as compile
 from lossdsl.loss.values import LossDict as LossDict, shortest as shortest, summary as summary, table as table
