@@ -192,7 +192,7 @@ def format_files(
     status = 0
     for file in files:
         try:
-            text = _input() if file == _STDIN else _text(Path(file))
+            text = _input() if file == _STDIN else read_text(Path(file), _GIVE_LOSS)
             result = formatted(text)
             if result != text and file != _STDIN and not only_check:
                 write_whole(Path(file), lambda opened, text=result: opened.write(text.encode()))  # type: ignore[misc]
@@ -268,7 +268,7 @@ def _compiled(loss: str, parameters: dict[str, str], *, all_used: bool = True) -
     if is_file and path.suffix.lower() in KINDS:
         loaded = load(path)
         return loaded.with_parameters({n: v for n, v in parameters.items() if all_used or n in loaded.parameters})
-    tree = parse(_text(path) if is_file else loss)
+    tree = parse(read_text(path, _GIVE_LOSS) if is_file else loss)
     local = {name.name for name in tree.names} if isinstance(tree, Let) else set()
     taken = dict.fromkeys(FEEDBAX.names, "it is a name of the vocabulary; `--weight` changes the weight of a term")
     taken |= dict.fromkeys(local, "the text defines it; take the definition away")
@@ -304,10 +304,6 @@ def _input() -> str:
         return sys.stdin.buffer.read(MOST_TEXT).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise error("not-a-text", path=_STDIN) from None
-
-
-def _text(path: Path) -> str:
-    return read_text(path, _GIVE_LOSS)
 
 
 def _found(quantity: Quantity, given: Trajectories) -> str:

@@ -50,7 +50,7 @@ class LossError(ValueError):
         self.fields = fields
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), self.code, self.span, self.term, self.place, self.others, self.fields)
+        return _rebuild, (type(self), (self.code, self.span, self.term), self.place, self.others, self.fields)
 
     @property
     def errors(self) -> tuple["LossError", ...]:
@@ -243,16 +243,8 @@ def error(code: str, span: Span | None = None, **fields: Any) -> LossError:
     return MESSAGES[code][0](code, span, **shown)
 
 
-def _rebuild(
-    kind: type[LossError],
-    code: str,
-    span: Span | None,
-    term: str | None,
-    place: str | None,
-    others: tuple[LossError, ...],
-    fields: dict[str, Any],
-) -> LossError:
-    failure = kind(code, span, term, **fields)
+def _rebuild(kind: type[LossError], parts: tuple[Any, ...], place: Any, others: Any, fields: Any) -> LossError:
+    failure = kind(*parts, **fields)
     failure.place, failure.others = place, others
     return failure
 

@@ -10,6 +10,7 @@ import lossdsl as ld
 from lossdsl.operators import OPS
 
 NAMES = [*ld.FEEDBAX.names, "alpha", "d", "positon"]
+TERMS = [*ld.FEEDBAX.terms]
 NUMBERS = ["0", "1", "2.5", "1e-5", "1e308", "1e-308", "1.1**30", "3", "-1", "1/3", ".5"]
 WINDOWS = ["@final", "@initial", "@-1", "@10:50", "[1:]", "[:-1]", "[::2]", "[0]", "[5:2]"]
 PIECES = [*"()[]{}+-*/@=,;:.#'\"\\^|&<>% \n\t", "**", " as ", "axis=", "1e", "\0", "\x85", "é", "ﬁ", "\ud800", "½", "٣"]
@@ -19,8 +20,8 @@ FUNCTIONS = [name for name in OPS if name.isidentifier()]
 def expression(rng: random.Random, depth: int) -> str:
     """A text that the grammar, and often the meaning too, accepts."""
     if depth == 0 or rng.random() < 0.2:
-        return rng.choice(NAMES) if rng.random() < 0.7 else rng.choice(NUMBERS)
-    inner = [expression(rng, depth - 1) for _ in range(rng.choice([1, 1, 2, 2, 3]))]
+        return rng.choice(rng.choice([TERMS, TERMS, TERMS, NAMES, NUMBERS]))
+    inner = [expression(rng, depth - 1) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
     match rng.randrange(6):
         case 0:
             return f"{rng.choice(FUNCTIONS)}({', '.join(inner)})"
