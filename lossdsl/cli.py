@@ -17,7 +17,8 @@ import typer
 
 from lossdsl.backends import Trajectories, load_npz, take
 from lossdsl.configs import KINDS, load
-from lossdsl.errors import LossError, error
+from lossdsl.disk import MOST_TEXT, read_text, write_whole
+from lossdsl.errors import LossError, error, visible
 from lossdsl.language import Let, by_default, parse, shown_axes
 from lossdsl.language.fmt import formatted
 from lossdsl.loss import CompositeLoss, check_used, compile, diff, shortest, summary, table
@@ -151,7 +152,7 @@ def check(loss: _LossText, given: _Set = None) -> None:
 @app.command()
 def python(loss: _LossText, given: _Set = None) -> None:
     """Print the Python/JAX source that runs."""
-    print(_compiled(loss, _numbers("--set", "alpha", given)).python(), end="")
+    print(_shown(_compiled(loss, _numbers("--set", "alpha", given)).python()), end="")
 
 
 @app.command("diff")
@@ -176,7 +177,7 @@ def compare(
     else:
         colours = {"+": typer.colors.GREEN, "-": typer.colors.RED}
         for line in str(found).splitlines():
-            typer.secho(line, fg=colours.get(line[0]))
+            typer.secho(visible(line), fg=colours.get(line[0]))
     raise typer.Exit(_DIFFERENT if found else 0)
 
 
@@ -193,20 +194,19 @@ def format_files(
     status = 0
     for file in files:
         try:
-            text = _input() if file == _STDIN else _text(Path(file))
+            text = _input() if file == _STDIN else read_text(Path(file), _GIVE_LOSS)
             result = formatted(text)
+            if result != text and file != _STDIN and not only_check:
+                write_whole(Path(file), lambda opened, text=result: opened.write(text.encode()))  # type: ignore[misc]
         except LossError as failure:
-            _print_error(f"{file}: {failure}")
+            _print_error(f"{visible(file)}: {failure}")
             status = _TROUBLE
             continue
         if file == _STDIN and not only_check:
-            print(result, end="")
+            print(_shown(result) if sys.stdout.isatty() else result, end="")
         elif result != text:
-            print(file)
-            if only_check:
-                status = max(status, _DIFFERENT)
-            else:
-                Path(file).write_text(result, encoding="utf-8", newline="\n")
+            print(visible(file))
+            status = max(status, _DIFFERENT if only_check else 0)
     raise typer.Exit(status)
 
 
@@ -225,7 +225,7 @@ def latex(
         shown = formula(compiled.terms, compiled.written.local, expand=expand, where=where)
         picture.save(shown, form, output)
     else:
-        print(compiled.latex(expand=expand, form=form, where=where))
+        print(_shown(compiled.latex(expand=expand, form=form, where=where)))
 
 
 @app.command()
@@ -270,7 +270,7 @@ def _compiled(loss: str, parameters: dict[str, str], *, all_used: bool = True) -
     if is_file and path.suffix.lower() in KINDS:
         loaded = load(path)
         return loaded.with_parameters({n: v for n, v in parameters.items() if all_used or n in loaded.parameters})
-    tree = parse(_text(path) if is_file else loss)
+    tree = parse(read_text(path, _GIVE_LOSS) if is_file else loss)
     local = {name.name for name in tree.names} if isinstance(tree, Let) else set()
     taken = dict.fromkeys(FEEDBAX.names, "it is a name of the vocabulary; `--weight` changes the weight of a term")
     taken |= dict.fromkeys(local, "the text defines it; take the definition away")
@@ -301,23 +301,17 @@ def _is_file(text: str) -> bool:
 
 
 def _input() -> str:
-    return sys.stdin.read().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise error("no-file", path=str(path), advice=_GIVE_LOSS)
     try:
-        return path.read_text(encoding="utf-8-sig")
+        return sys.stdin.buffer.read(MOST_TEXT).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
-        raise error("not-a-text", path=str(path)) from None
+        raise error("not-a-text", path=_STDIN) from None
 
 
 def _found(quantity: Quantity, given: Trajectories) -> str:
     try:
         value = take(getattr(given, quantity.path.split(".")[0]), quantity.path)
-    except LossError:
-        return "missing"
+    except LossError as failure:
+        return failure.message if failure.code == "not-held" else "missing"
     return f"{value.shape} {value.dtype}" if hasattr(value, "shape") else "missing" if value is None else "a PyTree"
 
 
@@ -348,4 +342,8 @@ def _print_table(columns: list[str], rows: list[list[str]]) -> None:
 def _print_lines(lines: list[str]) -> None:
     """The header is bold on a terminal."""
     for i, line in enumerate(lines):
-        typer.secho(line, bold=i == 0)
+        typer.secho(visible(line), bold=i == 0)
+
+
+def _shown(text: str) -> str:
+    return "\n".join(map(visible, text.split("\n")))

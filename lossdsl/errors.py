@@ -50,7 +50,7 @@ class LossError(ValueError):
         self.fields = fields
 
     def __reduce__(self) -> Any:
-        return _rebuild, (type(self), self.code, self.span, self.term, self.place, self.others, self.fields)
+        return _rebuild, (type(self), (self.code, self.span, self.term), self.place, self.others, self.fields)
 
     @property
     def errors(self) -> tuple["LossError", ...]:
@@ -195,6 +195,8 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     # data
     "no-root": (LossDataError, "`{name}` is not there: `{root}` is None", "give `{root}`, as in `loss(states, trial_specs, model=model)`; in an .npz file, keys that begin with `{root}.`"),
     "missing-path": (LossDataError, "`{name}` is not there: `{parent}` has no `{part}`", "{advice}"),
+    "path-raises": (LossDataError, "`{name}` cannot be read, it raises {got}", "mend what computes it: it is an error of the data themselves"),
+    "not-held": (LossDataError, "`{name}` holds {got}", "{advice}"),
     "no-array": (LossDataError, "`{name}` is {got}, not an array of real numbers", "`{path}` must hold an array with the axes {axes}"),
     "not-a-tree": (LossDataError, "`{root}` holds {got}, which JAX cannot look into", "a term in Python sees `{root}` whole: give dicts, named tuples or Equinox modules"),
     "rank": (LossDataError, "`{name}` has the shape {shape}, its axes are {axes}", "{advice}"),
@@ -206,6 +208,8 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "no-trials": (LossDataError, "`{name}` has no trials: its shape is {shape}", "give at least one; a loss is a mean over `batch`"),
     "axis-length": (LossDataError, "`{axis}` has two lengths: `{first}` is {first_shape}, `{second}` is {second_shape}", "give the two axes two names in the vocabulary, or one length; only `time` may differ"),
     "no-file": (LossDataError, "there is no file `{path}`", "{advice}"),
+    "not-regular": (LossDataError, "`{path}` is {got}, not a regular file", "save what it gives in a file, and give that"),
+    "too-big": (LossDataError, "`{path}` {holds} {size:,} bytes, the limit is {limit:,}", "split it into several files"),
     "not-a-text": (LossDataError, "`{path}` is not a text", "the first argument is the loss, the data are given as `--data FILE.npz`"),
     "cannot-write": (LossDataError, "`{path}` cannot be written: {reason}", "give the name of a file in a folder that is there"),
     "cannot-draw": (LossValueError, "`{formula}` cannot be drawn by Matplotlib", "write a `.tex` file instead, for LaTeX itself"),
@@ -221,7 +225,9 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "key-twice": (LossNameError, "the key `{key}` stands here twice", "keep one of the two"),
     "anchor": (LossSyntaxError, "`{anchor}` is the name of an anchor to YAML, and `{rest}` the text", "put the text in quotes"),
     "bad-value": (LossValueError, "{what} cannot be {got}", "{advice}"),
+    "bad-config": (LossValueError, "the config has no value for `{key}`: {reason}", "give it one, or correct the interpolation"),
     "vocabulary-circle": (LossNameError, "the vocabulary `{path}` builds on itself", "let one of the files do without the other"),
+    "bad-symbol": (LossValueError, "the symbol `{latex}` cannot stand in a formula: {reason}", "write letters, accents and scripts, such as `\\hat{{x}}_{{t}}`"),
     "not-in-config": (LossValueError, "the term `{name}` is a Python object, which a file cannot hold", "save the loss without it, and add it in Python: `compile(..., terms=[...])`"),
     # histories
     "no-losses": (LossDataError, "{got} is not a `LossDict`", "give what the loss returns; `LossHistory.start` takes labels too, as `loss.labels`"),
@@ -241,16 +247,8 @@ def error(code: str, span: Span | None = None, **fields: Any) -> LossError:
     return MESSAGES[code][0](code, span, **shown)
 
 
-def _rebuild(
-    kind: type[LossError],
-    code: str,
-    span: Span | None,
-    term: str | None,
-    place: str | None,
-    others: tuple[LossError, ...],
-    fields: dict[str, Any],
-) -> LossError:
-    failure = kind(code, span, term, **fields)
+def _rebuild(kind: type[LossError], parts: tuple[Any, ...], place: Any, others: Any, fields: Any) -> LossError:
+    failure = kind(*parts, **fields)
     failure.place, failure.others = place, others
     return failure
 
@@ -282,9 +280,7 @@ def together(failures: Sequence[LossError]) -> LossError:
 
 def clip(text: str, width: int = 200) -> str:
     """The text, its middle left out where it is longer than a message should be."""
-    if len(text) > width:
-        return f"{clip(text[: width // 2])}…{clip(text[-width // 4 :])}"
-    return text if text.isprintable() else "".join(map(_visible, text))
+    return f"{clip(text[: width // 2])}…{clip(text[-width // 4 :])}" if len(text) > width else visible(text)
 
 
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
@@ -335,6 +331,11 @@ def caret(span: Span, width: int = 100) -> str:
     number = f"line {span.text.count(chr(10), 0, start) + 1}: " if "\n" in span.text.strip() else ""
     indent = " " * (4 + len(number) + _columns(before))
     return f"    {number}{before}{marked}{after}\n{indent}{'^' * max(1, _columns(marked))}"
+
+
+def visible(text: str) -> str:
+    """The text on one line, without what a terminal would obey."""
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:

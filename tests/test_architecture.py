@@ -18,13 +18,14 @@ PACKAGE = Path(__file__).parent.parent / "lossdsl"
 # The storeys, and the rooms on each: one may import those before it, on its own storey and on those above.
 STOREYS = {
     "errors": "",
+    "disk": "",
     "operators": "axes declaration arithmetic reductions vectors penalties time schedules distributions choices masks",
     "language": "exact text misfit tree expr syntax lalr parse fmt highlight",
-    "meaning": "quantity vocabulary bind weights symbolic rules normal feedbax",
-    "backends": "data lower emit program feedbax",
+    "meaning": "given symbol quantity vocabulary bind weights symbolic rules normal feedbax",
+    "backends": "data trajectories lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
     "loss": "finite scalars values gradients parts algebra compiler changed plain evaluate shown summed loss make diff",
-    "configs": "files schema config store",
+    "configs": "keys yaml_text files schema config store",
     "training": "history_file history plot balance by_losses by_gradients",
     "adaptive": "",
     "feedbax": "terms functions targets reaches bridge",

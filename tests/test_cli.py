@@ -213,7 +213,8 @@ def test_files_that_are_not_there_or_not_right(tmp_path):
     cut = tmp_path / "cut.npz"
     cut.write_bytes(Path(DATA).read_bytes()[:50_000])
     assert run("eval", "position", "--data", str(cut), status=1) == (
-        f"`{cut}` cannot be read: it is not an .npz file\ngive an .npz file with keys such as `states.net.hidden`\n"
+        f"`{cut}` cannot be read: it is cut off, or not an .npz file\n"
+        "give an .npz file with keys such as `states.net.hidden`\n"
     )
     np.savez(tmp_path / "key.npz", **{"state.net.hidden": np.zeros(3)})
     message = run("eval", "position", "--data", str(tmp_path / "key.npz"), status=1)
@@ -310,3 +311,48 @@ def test_without_an_output():
 
 def test_a_mark_of_byte_order_on_the_input():
     assert finished("fmt", "-", given="\N{ZERO WIDTH NO-BREAK SPACE}position*2").stdout == "position*2\n"
+
+
+def test_what_a_terminal_would_obey_is_not_printed(tmp_path):
+    """Keys, names of files, units and labels are shown as carets show them."""
+    config = tmp_path / "a\x1b[31m.json"
+    config.write_text(json.dumps({"loss": "position", "\x1b[32mx": 1}))
+    loss = tmp_path / "\x1b[33m.loss"
+    loss.write_text("position+velocity # \x1b[34m")
+    shown = [finished("check", str(config)), finished("check", "\x1b[35m"), finished("fmt", "--check", str(loss))]
+    config.write_text(
+        json.dumps({"loss": "x", "quantities": {"x": {"path": "states.x", "axes": "batch", "unit": "\x1b[1mm"}}})
+    )
+    shown += [finished("latex", str(config), "--where"), finished("fmt", str(tmp_path / "\x1b[33mno.loss"))]
+    for done in shown:
+        assert "\x1b" not in done.stdout + done.stderr
+        assert "\N{REPLACEMENT CHARACTER}[" in done.stdout + done.stderr
+    assert finished("fmt", "-", given="position # \x1b[34m").stdout == "position  # \x1b[34m\n"  # no terminal reads it
+
+
+def test_fmt_leaves_what_it_cannot_replace(tmp_path):
+    (tmp_path / "loop.loss").symlink_to(tmp_path / "loop.loss")
+    os.mkfifo(tmp_path / "pipe.loss")
+    done = finished("fmt", str(tmp_path / "loop.loss"), str(tmp_path / "pipe.loss"))
+    assert done.returncode == 2
+    assert "loop.loss: there is no file" in done.stderr
+    assert "is a pipe, not a regular file" in done.stderr
+    (tmp_path / "a.loss").write_text("position+velocity")
+    (tmp_path / "link.loss").symlink_to("a.loss")
+    (tmp_path / "a.loss").chmod(0o640)
+    assert finished("fmt", str(tmp_path / "link.loss")).returncode == 0
+    assert (tmp_path / "a.loss").read_text() == "position + velocity\n"
+    assert (tmp_path / "link.loss").is_symlink() and (tmp_path / "a.loss").stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.loss", "link.loss", "loop.loss", "pipe.loss"]
+
+
+def test_what_is_no_text_on_the_input():
+    done = subprocess.run([sys.executable, "-m", "lossdsl", "fmt", "-"], input=b"\xff\xfe", capture_output=True)
+    assert (done.returncode, done.stderr.split(b"\n")[0]) == (2, b"-: `-` is not a text")
+
+
+def test_names_say_which_numbers_are_not_held(tmp_path):
+    np.savez(tmp_path / "x.npz", **{"states.net.hidden": np.full((1, 2, 3), 2**40)})
+    assert "`states.net.hidden` holds 1099511627776, which int32 cannot" in run(
+        "names", "--data", str(tmp_path / "x.npz")
+    )

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.backends.data import load_npz
+from lossdsl.backends import load_npz
 from lossdsl.errors import MESSAGES
 from tests import cases
 

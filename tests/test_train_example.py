@@ -12,7 +12,7 @@ import optax
 import pytest
 
 import lossdsl as ld
-from lossdsl.backends.data import Trajectories, load_npz, take
+from lossdsl.backends import Trajectories, load_npz, take
 
 pytest.importorskip("matplotlib")
 

@@ -2,19 +2,16 @@
 
 import difflib
 import inspect
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lossdsl.errors import LossError, described, did_you_mean, error, listed
+from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Call, Expr, Name, shown_axes
 from lossdsl.meaning import ROOTS, Defined, Object, Quantity, components, each_name
 from lossdsl.operators import BATCH, TIME, Axes, dual
@@ -28,7 +25,8 @@ def take(root: Any, path: str) -> Any:
     Of a path such as `states.base.vel[..., :2]`, those components of the vector that lies there.
 
     Raises:
-        LossDataError: If it is not there; the hint offers the nearest paths that are.
+        LossDataError: If it is not there; the hint offers the nearest paths that are. For a NumPy array with a number
+            that JAX would take for another.
     """
     if root is None:
         raise error("no-root", name=path, root=path.split(".")[0])
@@ -39,7 +37,37 @@ def take(root: Any, path: str) -> Any:
             value = value[part] if type(value) is dict else _step(value, part)
     except (AttributeError, KeyError, IndexError):
         raise _missing(root, components(path)[0]) from None
-    return value if at is None else _components(value, at, path)
+    except Exception as failure:
+        # What the data themselves compute at an attribute.
+        raise error("path-raises", name=path, got=f"{type(failure).__name__}: {failure}") from failure
+    value = value if at is None else _components(value, at, path)
+    _check_fit(value, path)
+    return value
+
+
+def unfit(array: Any) -> tuple[str, str] | None:
+    """What of a NumPy array JAX would take for something else, as without x64 2**40 for 0, and what to do; or None."""
+    if not isinstance(array, np.ndarray | np.generic) or array.dtype.kind not in "iuf":
+        return None
+    dtype = array.dtype
+    if not dtype.isnative or dtype.itemsize > 8:
+        order = "" if dtype.isnative else ", in the order of bytes of other machines"
+        return f"numbers of {dtype}{order}", "convert it, as in `x.astype(float)`"
+    if dtype.itemsize < 8 or jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        return None
+    with np.errstate(over="ignore"):
+        held = np.asarray(array).astype(f"{dtype.kind}4")
+    other = np.isinf(held) & np.isfinite(array) if dtype.kind == "f" else held != array
+    if not np.any(other):
+        return None
+    return f"{np.asarray(array)[other][0]}, which {held.dtype} cannot", (
+        'compute with 64 bits, `jax.config.update("jax_enable_x64", True)`, or scale what it holds'
+    )
+
+
+def _check_fit(array: Any, name: str) -> None:
+    if found := unfit(array):
+        raise error("not-held", name=name, got=found[0], advice=found[1])
 
 
 @cache
@@ -82,7 +110,14 @@ def reader(quantities: Iterable[Quantity], roots: Mapping[str, Any]) -> Callable
             if not code:
                 return _read_nothing
             path = f"{path}.{part}"
-        found.append(code)
+        variable = f"array_{len(found)}"
+        # `take` says what is wrong; a tracer has another type than an array.
+        guard = f"type({variable}) is not kinds[{len(kinds)}]" + (
+            f" or unfit({variable})" if isinstance(value, np.ndarray | np.generic) else ""
+        )
+        kinds.append(type(value))
+        lines += [f"{variable} = {code}", f"if {guard}: return None"]
+        found.append(variable)
     return _compiled_reader(tuple(kinds), tuple(lines), tuple(found))
 
 
@@ -109,7 +144,7 @@ def _compiled_reader(
     body = "\n        ".join([*lines, f"return ({', '.join([*found, ''])})"])
     # Paths are checked names, and stand in it as literals.
     source = f"def read({', '.join(ROOTS)}):\n    try:\n        {body}\n    except LookupError:\n        return None\n"
-    made: dict[str, Any] = {"fields": object.__getattribute__, "kinds": kinds}
+    made: dict[str, Any] = {"fields": object.__getattribute__, "kinds": kinds, "unfit": unfit}
     exec(source, made)
     function: Callable[..., tuple[Any, ...] | None] = made["read"]
     return function
@@ -117,10 +152,15 @@ def _compiled_reader(
 
 def floats(root: Any, path: str) -> Any:
     """The arrays of floats of the PyTree at a path; what else it holds is left out."""
-    return eqx.filter(take(root, path), eqx.is_inexact_array)
+    found = eqx.filter(take(root, path), eqx.is_inexact_array)
+    for leaf in jax.tree.leaves(found):
+        _check_fit(leaf, path)
+    return found
 
 
 def _step(value: Any, part: str) -> Any:
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        raise KeyError(part)  # what it has are its methods, no arrays of the data
     if isinstance(value, Mapping):
         return value[part]
     if part.isdecimal():
@@ -202,7 +242,7 @@ def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapp
 
 
 def check_tree(root: str, value: Any) -> None:
-    """Refuse what `jit` cannot take as an argument, a namespace that is no PyTree.
+    """Refuse what `jit` cannot take as an argument, a namespace that is no PyTree, or would take for another number.
 
     Raises:
         LossDataError: Names the root and what it holds.
@@ -210,6 +250,7 @@ def check_tree(root: str, value: Any) -> None:
     for leaf in jax.tree.leaves(value):
         if not hasattr(leaf, "dtype") and type(leaf).__hash__ is None:
             raise error("not-a-tree", root=root, got=described(leaf))
+        _check_fit(leaf, root)
 
 
 def term_with(terms: Mapping[str, Expr], name: str) -> str | None:
@@ -291,48 +332,3 @@ def _one_step_more(differ: Mapping[str, Any]) -> str:
 def _shapes(names: Iterable[str], quantities: Mapping[str, Quantity], arrays: Sequence[Any]) -> str:
     known = dict(zip(quantities, arrays, strict=True))
     return ", ".join(f"`{name}` is {tuple(known[name].shape)}" for name in names if hasattr(known[name], "shape"))
-
-
-class Trajectories(NamedTuple):
-    """What a loss is evaluated on, in the order of its arguments: `loss(*trajectories)`."""
-
-    states: Any
-    trial_specs: Any
-    model: Any
-
-    def __repr__(self) -> str:
-        there = [
-            path for root, value in zip(ROOTS, self, strict=True) if value is not None for path, _ in paths(value, root)
-        ]
-        return f"Trajectories of {listed(there, at_most=4)}"
-
-
-def load_npz(path: str | Path) -> Trajectories:
-    """Read trajectories from an `.npz` file whose keys are paths, such as `states.net.hidden`.
-
-    Raises:
-        LossDataError: If the file cannot be read, or a key does not begin with a root.
-    """
-    if not Path(path).is_file():
-        raise error("no-file", path=str(path), advice="give the path of an .npz file")
-    if not zipfile.is_zipfile(path):
-        raise error("bad-file", path=str(path), reason="it is not an .npz file")
-    try:
-        # Opened here: NumPy leaves a file that is cut off open.
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile) as failure:
-        raise error("bad-file", path=str(path), reason=str(failure).split("\n")[0]) from None
-    tree: dict[str, Any] = {}
-    for key, array in arrays.items():
-        *parents, last = key.split(".")
-        if (parents or [last])[0] not in ROOTS:
-            advice = did_you_mean(key.split(".")[0], ROOTS, f"begin it with {listed(ROOTS)}")
-            raise error("bad-key", path=str(path), key=key, advice=advice)
-        here: Any = tree
-        for part in parents:
-            here = here.setdefault(part, {}) if isinstance(here, dict) else None
-        if not isinstance(here, dict) or last in here:
-            raise error("bad-key", path=str(path), key=key, advice="another key is a part of it; rename one")
-        here[last] = array
-    return Trajectories(*(tree.get(root) for root in ROOTS))

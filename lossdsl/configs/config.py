@@ -1,10 +1,13 @@
 """A file -> the arguments of `compile`, its mistakes with their places."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lossdsl.configs.files import INSTALL, KINDS, Document, Keys, read_file
+from lossdsl.configs.files import KINDS, Document, read_file
+from lossdsl.configs.keys import Keys
+from lossdsl.configs.yaml_text import INSTALL
 from lossdsl.errors import LossError, error
 from lossdsl.language import Name
 from lossdsl.meaning import NAMED, Vocabulary, bind, named_vocabulary
@@ -55,14 +58,14 @@ def _checked(document: Document, kind: str) -> dict[str, Any]:
 
 def _named(document: Document, name: str, above: tuple[Path, ...]) -> Vocabulary:
     """The vocabulary that a file names: a built-in one, or that of another file, seen from this one."""
-    path, here = document.path.parent / name, document.path.resolve()
+    path = document.path.parent / name
     try:
         if name in NAMED or path.suffix.lower() not in KINDS:
             return named_vocabulary(name)
-        if path.resolve() in (*above, here):
+        other, above = read_file(path), (*above, Path(os.path.realpath(document.path)))
+        if Path(os.path.realpath(path)) in above:
             raise error("vocabulary-circle", path=str(path))
-        other = read_file(path)
-        vocabulary = vocabulary_of(other, above=(*above, here))
+        vocabulary = vocabulary_of(other, above=above)
         check_terms(other, vocabulary)
         return vocabulary
     except LossError as failure:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 
-from lossdsl.configs.files import Keys
+from lossdsl.configs.keys import Keys
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.language import exact_number
 

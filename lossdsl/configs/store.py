@@ -54,7 +54,8 @@ def save(loss: AbstractLoss, path: Path) -> None:
     """Write a loss to a file of YAML, TOML or JSON, see `CompositeLoss.to_config`; loaded it is the same.
 
     Raises:
-        LossDataError: If the name of the file is that of none of them.
+        LossDataError: If the name of the file is that of none of them, or it cannot be written; what was there before
+            is still there.
         LossValueError: For a term that is a Python object.
     """
     write_file(path, loss.composite.to_config())
@@ -78,6 +79,7 @@ class LossConfig:
     terms: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
     _target_: str = "lossdsl.compile"
+    _convert_: str = "all"  # else OmegaConf takes the losses in it apart, which are dataclasses
 
 
 class LossSchema:
@@ -101,7 +103,7 @@ class LossSchema:
     def read(self, value: Any) -> CompositeLoss:
         """A text, a mapping from label to text, a config with the key `loss`, or a loss."""
         if isinstance(value, Mapping) and "loss" in value and set(value) <= set(LossConfig.__dataclass_fields__):
-            return compile(**{key: given for key, given in value.items() if key != "_target_"})
+            return compile(**{key: given for key, given in value.items() if key[0] != "_"})
         return compile(value, self.vocabulary)
 
     def write(self, loss: CompositeLoss) -> Any:

@@ -157,13 +157,23 @@ def scales(labels: list[str], weights: Any, *, by_label: bool) -> list[Any]:
         for label in labels:
             if label not in weights:
                 raise error("no-weight", label=label)
-        return [weights[label] for label in labels]
+        return [_scale(label, weights[label]) for label in labels]
     if by_label or not isinstance(weights, Sequence | np.ndarray | jax.Array) or isinstance(weights, str):
         advice = f"give them by label, as in `{{{labels[0]!r}: 1.0}}`" if labels else "give them by label"
         raise error("bad-argument", argument="weights", got=described(weights), advice=advice)
     if len(weights) != len(labels):
         raise error("weight-count", terms=len(labels), weights=len(weights))
-    return list(weights)
+    return list(map(_scale, labels, weights))
+
+
+def _scale(label: str, weight: Any) -> Any:
+    """A weight as it is given; a config may give a text for a number."""
+    if not isinstance(weight, str):
+        return weight
+    number = exact_number(weight)
+    if number is None:
+        raise error("bad-weight", what="the weight of", name=label, got=described_number(weight))
+    return number
 
 
 def _same(first: Any, second: Any) -> bool:

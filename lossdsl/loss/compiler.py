@@ -8,6 +8,7 @@ from typing import Any
 
 from lossdsl.errors import LossError, described, did_you_mean, each, error
 from lossdsl.language import is_name, parse, read
+from lossdsl.loss.algebra import grouped
 from lossdsl.loss.parts import Parts, Written, still_used
 from lossdsl.meaning import (
     FEEDBAX,
@@ -18,6 +19,7 @@ from lossdsl.meaning import (
     each_name,
     named_vocabulary,
     normal_form,
+    plain,
 )
 
 # Whether the collector was on, for each compilation that is under way, in whichever thread.
@@ -34,11 +36,42 @@ def parts_of(
         LossError: What is wrong, the place in the text, and a hint.
     """
     known = shared_vocabulary(vocabulary, quantities, terms, parameters)
+    if isinstance(loss, Mapping):
+        named = _present(loss)
+        loss = dict(named)
+        if any(isinstance(_parts(value), Parts) for value in loss.values()):
+            pieces = [_labelled(label, value, known) for label, value in named]
+            texts = [parts for label, _, parts in pieces if not label]
+            check_used(parameters or (), {name for parts in texts for name in parts.parameters})
+            return grouped(pieces, None, by_label=True)
+    found = _read(loss, known)
+    check_used(parameters or (), found.parameters)
+    return found
+
+
+def piece(loss: Any) -> tuple[str, Parts]:
+    """The label and the parts of what is given for a loss."""
+    parts = _parts(loss)
+    return (loss.composite.label, parts) if isinstance(parts, Parts) else ("", parts_of(loss))
+
+
+def _parts(loss: Any) -> Any:
+    return None if isinstance(loss, str | Mapping | type) else getattr(loss, "parts", None)
+
+
+def _labelled(label: Any, value: Any, known: Vocabulary) -> tuple[str, str, Parts]:
+    """One of a mapping: a text is one term of that label, the terms of a loss get `label_` before theirs."""
+    if not isinstance(_parts(value), Parts):
+        return "", "", _read({label: value}, known)
+    check_label(label)
+    return label, *piece(value)
+
+
+def _read(loss: Any, known: Vocabulary) -> Parts:
     bound = bind(read(loss), known)
     check_domains(bound.limited)
     named = [name for name in each_name([bound.expr]).values() if isinstance(name.meaning, Parameter)]
     values = {name.name: name.meaning.default for name in named if isinstance(name.meaning, Parameter)}
-    check_used(parameters or (), values)
     found = normal_form(bound.expr)
     _check_weights(loss, known)
     return Parts(Written(found, (*still_used(found, bound.local), *named)), {}, values)
@@ -95,23 +128,45 @@ def check_unnamed(**given: Any) -> None:
             raise error("bad-argument", argument=argument, got="given with a loss that is compiled", advice=advice)
 
 
-def named_losses(terms: Any) -> list[tuple[str, Any]]:
-    """The losses of a group with their keys, those of a list without."""
+def named_losses(terms: Any, weights: Any) -> tuple[list[tuple[str, Any]], Any]:
+    """The losses of a group with their keys, those of a list without; and their weights, without those of none."""
+    terms, weights = plain(terms), plain(weights)
     if not isinstance(terms, Mapping | Sequence) or isinstance(terms, str):
         advice = "give a list of losses, or a mapping from label to loss"
         raise error("bad-argument", argument="terms", got=described(terms), advice=advice)
-    named = list(terms.items()) if isinstance(terms, Mapping) else [("", term) for term in terms]
+    named = _present(terms) if isinstance(terms, Mapping) else [("", term) for term in terms]
     for key, term in named:
-        if isinstance(terms, Mapping) and not (isinstance(key, str) and is_name(key)):
-            raise error("bad-label", found=f"`{key}`")
+        if isinstance(terms, Mapping):
+            check_label(key)
         if isinstance(term, type):
             advice = f"give an instance: `{term.__name__}()`"
             raise error("bad-argument", argument="terms", got=described(term), advice=advice)
+    if isinstance(terms, Mapping) and isinstance(weights, Mapping):
+        weights = {label: weight for label, weight in weights.items() if terms.get(label, "") is not None}
+    return named, weights
+
+
+def _present(terms: Mapping[Any, Any]) -> list[tuple[Any, Any]]:
+    """The terms of a mapping that are not null: an override such as `loss.stop=null` takes one away."""
+    named = [(label, term) for label, term in terms.items() if term is not None]
+    if terms and not named:
+        raise error("no-terms")
     return named
+
+
+def check_label(label: Any) -> None:
+    """Refuse a label that is not a name.
+
+    Raises:
+        LossSyntaxError: With what names are.
+    """
+    if not isinstance(label, str) or not is_name(label):
+        raise error("bad-label", found=f"`{label}`")
 
 
 def mapping(value: Any, argument: str, wanted: str) -> dict[str, Any]:
     """An argument that is a mapping, or None for an empty one; anything else is refused."""
+    value = plain(value)
     if value is not None and not isinstance(value, Mapping):
         raise error("bad-argument", argument=argument, got=described(value), advice=f"give {wanted}")
     return dict(value or {})
@@ -134,6 +189,7 @@ def shared_vocabulary(
 
 def _named(terms: Any) -> dict[str, Any]:
     """Terms by name, those of a list by their labels."""
+    terms = plain(terms)
     if not isinstance(terms, Sequence) or isinstance(terms, str):
         return mapping(terms, "terms", "a list of losses, or a mapping from name to loss or text")
     named: dict[str, Any] = {}

@@ -15,7 +15,7 @@ from lossdsl.errors import LossError, error
 from lossdsl.language import Expr
 from lossdsl.loss.algebra import grouped, single, without
 from lossdsl.loss.changed import check_labels, new_numbers, new_parameters
-from lossdsl.loss.compiler import mapping, named_losses, parts_of
+from lossdsl.loss.compiler import check_label, mapping, named_losses, piece
 from lossdsl.loss.evaluate import evaluated, given_step
 from lossdsl.loss.finite import check_finite
 from lossdsl.loss.gradients import GradientReport, gradient_report
@@ -73,12 +73,13 @@ class CompositeLoss(AbstractLoss):
     Args:
         terms: A list of losses, or a mapping from label to loss; a text will do for a loss. The terms of a loss that
             has several are flattened, with `group_` before their labels, where the group is the key, or the
-            label of the loss.
+            label of the loss. What is None in a mapping is left out.
         weights: A list for a list, or a mapping by label; each weight multiplies those of the loss. 1 if not given.
         label: What prefixes the labels of the terms when this loss becomes part of another.
 
     Raises:
         LossNameError: For weights that do not match the terms, and two different terms of one label.
+        LossSyntaxError: For a label that is not a name.
         LossValueError: For a weight that is not a finite real number.
 
     Attributes:
@@ -109,8 +110,11 @@ class CompositeLoss(AbstractLoss):
         weights: Mapping[str, Any] | Sequence[Any] | None = None,
         label: str = "",
     ):
-        pieces = [(key, *_piece(term)) for key, term in named_losses(terms)]
-        self._hold(grouped(pieces, weights, by_label=isinstance(terms, Mapping)), label)
+        named, weights = named_losses(terms, weights)
+        if label != "":
+            check_label(label)
+        parts = grouped([(key, *piece(term)) for key, term in named], weights, by_label=isinstance(terms, Mapping))
+        self._hold(parts, label)
 
     @classmethod
     def of(cls, parts: Parts) -> "CompositeLoss":
@@ -319,10 +323,3 @@ class CompositeLoss(AbstractLoss):
             return f"compile({str(self)!r})"
         except LossError as failure:  # a weight that is not finite, which a debugger should show
             return f"<a loss: {failure.message}>"
-
-
-def _piece(term: Any) -> tuple[str, Parts]:
-    """The label and the parts of what is given for a loss."""
-    if isinstance(term, AbstractLoss):
-        return term.composite.label, term.parts
-    return "", parts_of(term)

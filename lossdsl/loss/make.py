@@ -6,7 +6,7 @@ from typing import Any
 from lossdsl.language import Expr
 from lossdsl.loss.compiler import check_unnamed, collector_paused, parts_of, told_by_term
 from lossdsl.loss.loss import AbstractLoss, CompositeLoss
-from lossdsl.meaning import FEEDBAX, Vocabulary
+from lossdsl.meaning import FEEDBAX, Vocabulary, plain
 
 
 def compile(
@@ -23,8 +23,8 @@ def compile(
     rows of a vocabulary as mappings, numbers as texts.
 
     Args:
-        loss: A text; a mapping from label to a text, or to `{weight, expr}`, one term each; a tree from `parse`; or
-            a loss.
+        loss: A text; a mapping from label to a text, or to `{weight, expr}`, one term each, or to a loss, where what is
+            None is left out; a tree from `parse`; or a loss.
         vocabulary: What its names mean; `"feedbax"` if none is given, `"none"` for an empty one.
         quantities: More quantities, as in `Vocabulary`.
         terms: More terms: objects with `label` and `term(states, trial_specs, model)`, or texts by name.
@@ -42,6 +42,7 @@ def compile(
         >>> [term.label for term in loss.terms]
         ['position', 'nn_hidden', 'final(velocity)']
     """
+    loss = plain(loss)
     if isinstance(loss, AbstractLoss):
         check_unnamed(quantities=quantities, terms=terms, parameters=parameters)
         return loss.composite

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from lossdsl.disk import write_whole
 from lossdsl.errors import error
 from lossdsl.mathematics.formula import Formula
 
@@ -26,13 +27,15 @@ def save(formula: Formula, form: str, path: Path) -> None:
     if suffix != ".tex" and suffix not in PICTURES:
         advice = "give a name that ends in `.tex`, `.svg`, `.png` or `.pdf`"
         raise error("bad-argument", argument="-o", got=f"`{path}`", advice=advice)
-    try:
-        if suffix == ".tex":
-            path.write_text(document(formula.latex(form)), encoding="utf-8")
-        else:
-            _draw(formula, form, path)
-    except OSError as failure:
-        raise error("cannot-write", path=str(path), reason=failure.strerror or str(failure)) from None
+    if suffix == ".tex":
+        text = document(formula.latex(form))
+        write_whole(path, lambda file: file.write(text.encode()))
+    else:
+        figure = _drawn(formula, form)
+        # Without a date, so that one formula is one file.
+        dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+        how: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.1, "metadata": dates.get(suffix)}
+        write_whole(path, lambda file: figure.savefig(file, format=suffix[1:], **how))
 
 
 def document(latex: str) -> str:
@@ -49,7 +52,7 @@ def document(latex: str) -> str:
     )
 
 
-def _draw(formula: Formula, form: str, path: Path) -> None:
+def _drawn(formula: Formula, form: str) -> Any:
     """Row by row, for Matplotlib knows no `aligned`: what stands left of the line of alignment ends there."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -71,9 +74,7 @@ def _draw(formula: Formula, form: str, path: Path) -> None:
         for cell in cells:
             cell.set_y((bottom - above) / figure.bbox.height)
         bottom -= above - min((box.y0 for box in boxes), default=0.0) + _GAP * unit
-    # Without a date, so that one formula is one file.
-    dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    figure.savefig(path, bbox_inches="tight", pad_inches=0.1, metadata=dates.get(path.suffix.lower()))
+    return figure
 
 
 def _extent(cell: Any, renderer: Any) -> Any:

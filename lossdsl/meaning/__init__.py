@@ -2,6 +2,7 @@
 
 from lossdsl.meaning.bind import Defined as Defined, Object as Object, bind as bind, each_name as each_name
 from lossdsl.meaning.feedbax import FEEDBAX as FEEDBAX, NAMED as NAMED, named_vocabulary as named_vocabulary
+from lossdsl.meaning.given import plain as plain
 from lossdsl.meaning.normal import (
     Term as Term,
     check_domains as check_domains,

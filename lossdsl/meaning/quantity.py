@@ -7,11 +7,12 @@ from hashlib import blake2b
 from typing import Any
 
 from lossdsl.errors import error
+from lossdsl.meaning.symbol import check_symbol
 from lossdsl.operators import BATCH, TIME, Axes, dual
 
 ROOTS = ("states", "trial_specs", "model")
 PYTREE = "pytree"
-_COMPONENTS = re.compile(r"(.+?)\[\.\.\., ?(?:(-?\d+)|(-?\d*):(-?\d*))\]")
+_COMPONENTS = re.compile(r"(.+?)\[\.\.\., ?(?:(-?\d{1,9})|(-?\d{,9}):(-?\d{,9}))\]")
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,13 @@ class Quantity:
         shape: Its axes as in jaxtyping, `"batch time xy"`; an axis `1` has length 1 and is dropped. A square matrix
             has its axis twice, `"state state"`; in a loss the second is called `state'`. `"pytree"` for a whole
             PyTree.
-        latex: Its symbol.
+        latex: Its symbol: letters, accents, fonts, fractions, brackets and scripts.
         unit: Its physical unit.
         doc: One line that says what it is.
 
     Raises:
         LossNameError: For a path that is not one, or axes that are not names.
+        LossValueError: For a symbol with anything else in it.
 
     Example:
         >>> Quantity("states.arm.torque", "batch time joint", latex=r"\tau", unit="N m").axes
@@ -49,6 +51,7 @@ class Quantity:
             raise error("bad-path", path=self.path, name="a quantity", reason=reason)
         if reason := _axes_fault(self.shape):
             raise error("bad-axes", axes=str(self.shape), reason=reason)
+        check_symbol(self.latex)
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -89,7 +92,7 @@ def _path_fault(path: object) -> str:
         return "does not begin with `states`, `trial_specs` or `model`"
     if any(part.startswith("__") for part in parts):
         return "holds a dunder"
-    if not all(part.isidentifier() or part.isdecimal() for part in parts):
+    if not all(part.isidentifier() or (part.isdecimal() and len(part) < 10) for part in parts):
         return "has a part that is neither a name nor an index"
     return ""
 

@@ -10,7 +10,9 @@ import jax
 
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.language import POWERS, described_number, exact_number
+from lossdsl.meaning.given import plain
 from lossdsl.meaning.quantity import Quantity
+from lossdsl.meaning.symbol import check_symbol
 from lossdsl.operators import OPS, STEP, Axes
 
 _TERM = "give a text, or an object with `label` and `term(states, trial_specs, model)`"
@@ -24,6 +26,9 @@ class Definition:
     latex: str = ""
     doc: str = ""
 
+    def __post_init__(self) -> None:
+        check_symbol(self.latex)
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -33,6 +38,9 @@ class Parameter:
     default: float | None = None
     latex: str = ""
     doc: str = ""
+
+    def __post_init__(self) -> None:
+        check_symbol(self.latex)
 
     @property
     def axes(self) -> Axes:
@@ -79,7 +87,7 @@ class Vocabulary:
 
     def __post_init__(self) -> None:
         for kind, row in (("quantities", _quantity), ("terms", _term), ("parameters", _parameter)):
-            given = getattr(self, kind)
+            given = plain(getattr(self, kind))
             if not isinstance(given, Mapping):
                 raise error(
                     "bad-argument", argument=kind, got=described(given), advice="give a mapping from names to rows"

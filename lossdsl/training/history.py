@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from lossdsl.backends import unfit
 from lossdsl.errors import described, error, listed
 from lossdsl.loss import LossDict
 from lossdsl.training.history_file import read_history, write_history
@@ -149,7 +150,7 @@ class LossHistory(eqx.Module):
             path: The file, whatever it ends with; one that is there is replaced.
 
         Raises:
-            OSError: If it cannot be written.
+            LossDataError: If it cannot be written; what was there before is still there.
 
         Example:
             >>> import tempfile
@@ -165,7 +166,8 @@ class LossHistory(eqx.Module):
         """Read a history that `save` wrote.
 
         Raises:
-            LossDataError: If there is no such file, it is damaged, of another kind, or of another version.
+            LossDataError: If there is no such file, it is damaged, of another kind, or of another version; or it has
+                numbers that only x64 holds.
         """
         return cls(*read_history(Path(path)))
 
@@ -190,6 +192,8 @@ def _iterations(given: Any) -> Array:
         raise error("history-steps", got=described(given))
     if isinstance(steps, np.ndarray) and len(later := np.flatnonzero(np.diff(steps) <= 0)):
         raise error("history-steps", got=f"..., {steps[later[0]]}, {steps[later[0] + 1]}, ...")
+    if found := unfit(steps):
+        raise error("not-held", name="steps", got=found[0], advice=found[1])
     return jnp.asarray(steps)
 
 

@@ -1,17 +1,16 @@
 """The losses of a training run <-> one file."""
 
 import json
-import os
-import zipfile
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from lossdsl.backends import unfit
+from lossdsl.disk import read_npz, write_whole
 from lossdsl.errors import LossError, error, listed
 from lossdsl.loss import LossDict
 
@@ -21,30 +20,25 @@ _PARTS = ("values", "raw", "weights", "total")
 
 
 def write_history(path: Path, train: LossDict, validation: LossDict | None, steps: Array) -> None:
-    """Write losses and their steps, whole or not at all."""
+    """Write losses and their steps, whole or not at all.
+
+    Raises:
+        LossDataError: If the file cannot be written.
+    """
     header = json.dumps({"format": _FORMAT, "version": _VERSION, "labels": list(train)})
     arrays = {"header": np.array(header), "steps": np.asarray(steps)}
     for name, losses in (("train", train), ("validation", validation)):
         if losses is not None:
             arrays |= _arrays(name, losses)
-    # As `open` does, write through a link; a temporary file of `tempfile` would be hidden from the group.
-    target = path.resolve()
-    partial = target.with_name(f".{uuid4().hex}.tmp")
-    try:
-        with open(partial, "xb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
 
 
 def read_history(path: Path) -> tuple[LossDict, LossDict | None, Array]:
     """The losses of training and of validation, and the steps, that `write_history` wrote.
 
     Raises:
-        LossDataError: If there is no such file, it is damaged, of another kind, or of another version.
+        LossDataError: If there is no such file, it is damaged, of another kind, or of another version; or it has
+            numbers that only x64 holds.
     """
     try:
         labels, arrays = _read(path)
@@ -55,9 +49,9 @@ def read_history(path: Path) -> tuple[LossDict, LossDict | None, Array]:
     except LossError:
         raise
     except Exception as failure:
-        # On a damaged file zipfile, zlib, NumPy and json raise more kinds of exceptions than can be listed.
-        reason = getattr(failure, "strerror", None) or str(failure).split("\n")[0]
-        raise error("bad-history", path=str(path), reason=reason or type(failure).__name__) from None
+        # Of a strange header json raises more kinds of exceptions than can be listed.
+        reason = str(failure).split("\n")[0] or type(failure).__name__
+        raise error("bad-history", path=str(path), reason=reason) from None
 
 
 def _arrays(name: str, losses: LossDict) -> dict[str, np.ndarray]:
@@ -76,13 +70,7 @@ def _storable(losses: LossDict) -> Any:
 
 def _read(path: Path) -> tuple[list[str], dict[str, np.ndarray]]:
     """The labels and the arrays of a file; a ValueError says why it is not one of ours."""
-    with open(path, "rb") as file:
-        # Of anything else NumPy says that pickles are not allowed.
-        if not zipfile.is_zipfile(file):
-            raise ValueError("it is cut off, or not an .npz file")
-        file.seek(0)
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+    arrays = read_npz(path, "bad-history", "give a file that `history.save` wrote")
     header = json.loads(str(arrays.pop("header", "{}")))
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise ValueError("it was not written by `history.save`")
@@ -110,6 +98,8 @@ def _whole(labels: list[str], arrays: dict[str, np.ndarray]) -> dict[str, np.nda
             shapes = [shape]
         if array.dtype.kind not in kinds or array.shape not in shapes or not array.shape or not shape[-1]:
             raise ValueError(f"`{key}` is an array of {array.dtype} of shape {array.shape}")
+        if found := unfit(array):
+            raise error("not-held", name=key, got=found[0], advice=found[1])
     return arrays
 
 

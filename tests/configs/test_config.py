@@ -1,8 +1,10 @@
 """Losses in files and configs: what they mean, back and forth, and the messages verbatim."""
 
 import json
+import os
 import pickle
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -157,7 +159,7 @@ def test_schema_and_models_agree(config, valid, tmp_path):
             ld.load(file)
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.sampled_from("\n"), max_size=30)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.sampled_from("\n\r\x85\u2028\ufeff\ufffe"), max_size=30)
 DATA = st.dictionaries(
     TEXTS.filter(bool), st.recursive(TEXTS, lambda inner: st.dictionaries(TEXTS, inner), max_leaves=6)
 )
@@ -210,6 +212,140 @@ def test_without_the_extra(tmp_path, monkeypatch):
         monkeypatch.undo()
 
 
+ROW = '{"loss": "position", "quantities": {"q": {"path": "states.x", "axes": "batch", "doc": %s}}}'
+
+
+@pytest.mark.parametrize("text", [ROW % r'"\ufffe \u0007"', ROW.replace(":", "\n:") % '"x"', ROW % f'"{"x" * 5_000}"'])
+def test_what_is_json_is_read_as_json(text, tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text(text)
+    assert ld.load(file).labels == ("position",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.yaml", "loss: !!int abc", "loss: there is no name `abc`"),
+        ("a.yaml", "loss: a\nparameters: {a: !!float abc}", "parameters.a: `parameters.a` cannot be `abc`"),
+        ("a.yaml", "loss: a\nparameters: {a: !!bool maybe}", "parameters.a: `parameters.a` cannot be `maybe`"),
+        ("a.yaml", "loss: a\nparameters: {a: !!timestamp 2001-99-99}", "`parameters.a` cannot be `2001-99-99`"),
+        ("a.yaml", 'loss: "\\ud800"', "this is not YAML: `\N{REPLACEMENT CHARACTER}` has half of a character"),
+        ("a.yaml", r'loss: "\U00110000"', "this is not YAML: "),
+        ("a.yaml", "loss: x\x07", "this is not YAML: special characters are not allowed"),
+        ("a.yaml", "[" * 5_000, "this is not YAML: it is nested too deep"),
+        ("a.yaml", "- " * 500 + "x", "this is not YAML: it is nested too deep"),
+        ("a.toml", "a = " + "[" * 5_000, "this is not TOML: it is nested too deep"),
+        ("a.toml", "a = " + "1" * 5_000, "this is not TOML: a number has thousands of digits"),
+        ("a.toml", "a." * 5_000 + "b = 1", "this is not TOML: it is nested too deep"),
+        ("a.toml", "[" + 'a."b".' * 2_000 + "b]", "this is not TOML: it is nested too deep"),
+        ("a.json", "[" * 100_000, "this is not JSON: it is nested too deep"),
+        ("a.json", ROW % r'"\ud800"', "this is not JSON: `\N{REPLACEMENT CHARACTER}` has half of a character"),
+        ("a.json", '{"loss": "a", "loss": "b"}', "the key `loss` stands here twice"),
+        ("a.json", '{"loss": "x", "vocabulary": "\\u0000.yaml"}', "there is no file "),
+        (
+            "a.json",
+            '{"loss": "x", "vocabulary": "\\u001b[31m"}',
+            "there is no vocabulary `\N{REPLACEMENT CHARACTER}[31m`",
+        ),
+        ("a.json", '{"\\u001b[31m": 1}', ": \N{REPLACEMENT CHARACTER}[31m: there is no key"),
+        ("a.json", '{"loss": "x", "vocabulary": "loop.yaml"}', "there is no file "),
+        (
+            "a.json",
+            '{"loss": "x", "quantities": {"x": ["states.%s", "batch"]}}' % ("1" * 5_000),
+            "neither a name nor an",
+        ),
+        (
+            "a.json",
+            '{"loss": "x", "quantities": {"x": ["states.x[..., %s]", "batch"]}}' % ("1" * 5_000),
+            "neither a name",
+        ),
+    ],
+)
+def test_hostile_files(name, text, message, tmp_path):
+    (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
+    file = tmp_path / name
+    file.write_text(text)
+    with pytest.raises(ld.LossError) as caught:
+        ld.load(file)
+    assert message in str(caught.value)
+
+
+SLOW = {
+    "brackets.yaml": lambda n: "[" * n,
+    "rows of brackets.yaml": lambda n: "[\n" * n,
+    "merges.yaml": lambda n: (
+        "a0: &a0 {x: y}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, n))
+    ),
+    "aliases.yaml": lambda n: (
+        "a0: &a0 {x: y}\n" + "".join(f"a{i}: &a{i} {{p: *a{i - 1}, q: *a{i - 1}}}\n" for i in range(1, n))
+    ),
+    "late.toml": lambda n: "[quantities]\n" + "".join(f'q{i} = ["states.x", "batch"]\n' for i in range(n)) + "bad = 1",
+    "dotted.toml": lambda n: "a." * 49 * n + "b = 1",
+    "long text.toml": lambda n: 'loss = """' + "x\n" * 20 * n + '"""\nbad = 1',
+    "keys.json": lambda n: "{" + ",\n".join(f'"q{i}": 1' for i in range(n)) + "}",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_time_grows_with_the_size_of_a_file(name, tmp_path):
+    def seconds(n):
+        (tmp_path / name).write_text(SLOW[name](n))
+        times = []
+        for _ in range(3):
+            start = time.perf_counter()
+            with pytest.raises(ld.LossError):
+                ld.load(tmp_path / name)
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    # The square would be 64 times as much.
+    assert seconds(800) < 30 * seconds(100) + 0.1
+
+
+def test_only_regular_files_of_a_size_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "large.yaml").write_text("#" * (2**22 + 1))
+    for name, message in (
+        ("pipe.yaml", "is a pipe, not a regular file"),
+        ("zero.yaml", "is a device, not a regular file"),
+        ("large.yaml", "has 4,194,305 bytes, the limit is 4,194,304"),
+    ):
+        with pytest.raises(ld.LossDataError) as caught:
+            ld.load(tmp_path / name)
+        assert caught.value.message == f"`{tmp_path / name}` {message}"
+    for name in ("\0.yaml", "\ud800.yaml", "x" * 5_000 + ".yaml"):
+        with pytest.raises(ld.LossDataError, match="there is no file"):
+            ld.load(name)
+
+
+def test_what_cannot_be_written_leaves_what_was_there(tmp_path, monkeypatch):
+    file = tmp_path / "a.yaml"
+    ld.save(ld.compile("position"), file)
+
+    def full(file):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(ld.LossDataError) as caught:
+            ld.save(ld.compile("velocity"), file)
+    assert caught.value.message == f"`{file}` cannot be written: No space left on device"
+    assert str(ld.load(file)) == "position"
+    (tmp_path / "loop.yaml").symlink_to(tmp_path / "loop.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for name in ("none/a.yaml", "\0.yaml", "loop.yaml", "pipe.yaml"):
+        with pytest.raises(ld.LossDataError):
+            ld.save(ld.compile("position"), tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.yaml", "loop.yaml", "pipe.yaml"]
+
+
+NESTED = {
+    "a": {"_target_": "lossdsl.compile", "loss": "position"},
+    "b": {"_target_": "lossdsl.EffectorPositionLoss"},
+}
+
+
 class TestOmegaConf:
     CONFIG = """
     vocabulary: none
@@ -246,6 +382,47 @@ class TestOmegaConf:
         assert instantiate(merged).parameters["alpha"] == 0.5
         with pytest.raises(Exception, match="Key 'los' not in 'LossConfig'"):
             OmegaConf.merge(config, {"los": "position"})
+
+    def test_losses_within_a_config(self):
+        """A term in Python is made again; OmegaConf takes a compiled loss apart, but for `_convert_`."""
+        for terms in (NESTED, list(NESTED.values())):
+            config = {"_target_": "lossdsl.CompositeLoss", "_convert_": "all", "terms": terms}
+            assert instantiate(OmegaConf.create(config)).labels[1] in ("b", "effector_position")
+        assert instantiate(ld.LossConfig(loss=NESTED)).labels == ("a", "b")
+        python = {"_target_": "lossdsl.CompositeLoss", "terms": {"b": NESTED["b"]}}
+        assert instantiate(OmegaConf.create(python)).labels == ("b",)
+        python = {"_target_": "lossdsl.compile", "loss": {"a": "position", "b": NESTED["b"]}}
+        assert instantiate(OmegaConf.create(python)).labels == ("a", "b")
+
+    @pytest.mark.parametrize(
+        ("config", "message"),
+        [
+            ({"loss": {"a": "???"}}, "the config has no value for `loss.a`: it is `???`"),
+            ({"loss": {"a": "${x}"}}, "the config has no value for `loss.a`: Interpolation key 'x' not found"),
+            ({"loss": {"a": "${loss.b}", "b": "${loss.a}"}}, "the config has no value for `loss.a`: Recursive"),
+            ({"loss": "position", "parameters": {"a": {"default": "???"}}}, "has no value for `parameters.a.default`"),
+            ({"loss": {"a": {"b": "${loss.a}"}}}, "the config has no value for `loss.a.b`: Interpolation to parent"),
+        ],
+    )
+    def test_values_that_are_not_there(self, config, message):
+        with pytest.raises(ld.LossValueError) as caught:
+            ld.compile(**OmegaConf.create(config))
+        assert caught.value.code == "bad-config"
+        assert message in str(caught.value)
+        itself = {}
+        itself["a"] = itself
+        with pytest.raises(ld.LossValueError, match="it is nested in itself"):
+            ld.compile(itself)
+        with pytest.raises(ld.LossValueError, match="the config has no value for `position`"):
+            ld.compile("position").with_weights(OmegaConf.create({"position": "???"}))
+
+    def test_null_takes_a_term_away(self):
+        config = OmegaConf.create({"go": "position", "stop": None})
+        assert str(ld.compile(config)) == str(ld.CompositeLoss(config)) == "position as go"
+        assert str(ld.CompositeLoss(config, {"go": "1e-5", "stop": 2})) == "1e-5*position as go"
+        for make in (ld.compile, ld.CompositeLoss):
+            with pytest.raises(ld.LossNameError, match="no term would be left"):
+                make({"stop": None})
 
 
 class TestPydantic:

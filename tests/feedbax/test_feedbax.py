@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.backends.data import load_npz
+from lossdsl.backends import load_npz
 
 # Quoted from the page.
 PAGE = {
@@ -408,7 +408,7 @@ import json, sys
 import equinox as eqx, jax.numpy as jnp, numpy as np
 import feedbax.loss as fbx
 import lossdsl as ld
-from lossdsl.backends.data import load_npz
+from lossdsl.backends import load_npz
 from collections import namedtuple
 
 def space(tree):

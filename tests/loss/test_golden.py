@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.backends.data import load_npz
+from lossdsl.backends import load_npz
 
 PAGE = "1.0*effector_position + 1.0*effector_final_velocity + 1e-5*nn_output + 1e-5*nn_hidden"
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "reach.json").read_text())

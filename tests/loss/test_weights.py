@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.backends.data import load_npz
+from lossdsl.backends import load_npz
 from lossdsl.backends.program import Program
 
 TEXT = "2*position + alpha*final(velocity) + minimum(step/100, 1)*nn_hidden + huber(nn_output, delta=beta)"

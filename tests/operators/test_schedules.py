@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import lossdsl as ld
-from lossdsl.backends.data import load_npz
+from lossdsl.backends import load_npz
 from lossdsl.backends.program import Program
 
 PARAMETERS = {"start": 2.0, "stop": 0.5, "rate": 0.25, "n": 8.0, "m": 11.0, "r": 0.75, "epoch": 3.0}

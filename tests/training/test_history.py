@@ -408,7 +408,7 @@ def test_saving_is_atomic(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez_compressed", full)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(LossDataError, match=r"run.npz` cannot be written: No space left"):
             second.save(path)
     assert [found.name for found in tmp_path.iterdir()] == ["run.npz"]
     equal(LossHistory.load(path), first)
@@ -482,7 +482,6 @@ def header(**changed):
         ({"train.total": np.zeros(())}, "is an array of"),
         ({"train.raw": np.zeros((len(ODD), 5))}, "`train.raw` is an array of float64 of shape (12, 5)"),
         ({"train.weights": np.zeros((len(ODD), 6), complex)}, "`train.weights` is an array of complex128"),
-        ({"train.values": np.zeros((len(ODD), 6), "longdouble")}, ""),
         ({"validation.raw": None}, "it has no `validation.raw`"),
         ({"validation.total": np.zeros(5)}, "`validation.total` is an array of float64 of shape (5,)"),
         ({"more": np.zeros(5)}, "it has `more` too"),
@@ -541,13 +540,39 @@ def test_files_of_another_kind(tmp_path):
     for name, reason in [
         ("array.npy", "it is cut off, or not an .npz file"),
         ("foreign.npz", "it was not written by `history.save`"),
-        ("text.zip", "it was not written by `history.save`"),
-        ("nothing.npz", "No such file or directory"),
-        (".", "Is a directory"),
+        ("text.zip", "`readme.txt` is not an array"),
     ]:
         with pytest.raises(LossDataError) as caught:
             LossHistory.load(tmp_path / name)
         assert caught.value.message == f"`{tmp_path / name}` cannot be loaded: {reason}"
+    for name in ("nothing.npz", "."):
+        with pytest.raises(LossDataError) as caught:
+            LossHistory.load(tmp_path / name)
+        assert caught.value.code == "no-file"
+
+
+def test_numbers_that_32_bits_do_not_hold(tmp_path, saved):
+    path = tmp_path / "run.npz"
+    with jax.enable_x64(True):
+        many = LossHistory.start(["a"], [0, 2**31])
+        many.save(path)
+        assert LossHistory.load(path).steps.tolist() == [0, 2**31]
+    with pytest.raises(LossDataError) as caught:
+        LossHistory.load(path)
+    assert str(caught.value) == (
+        "`steps` holds 2147483648, which int32 cannot\n"
+        'compute with 64 bits, `jax.config.update("jax_enable_x64", True)`, or scale what it holds'
+    )
+    with pytest.raises(LossDataError, match="`steps` holds 2147483648, which int32 cannot"):
+        LossHistory.start(["a"], [0, 2**31])
+    for large, got in (
+        (np.full((len(ODD), 6), 1e300), "1e+300, which float32 cannot"),
+        (np.zeros((len(ODD), 6), "longdouble"), "numbers of float128"),
+    ):
+        np.savez(path, **(arrays_of(saved) | {"train.values": large}))
+        with pytest.raises(LossDataError) as caught:
+            LossHistory.load(path)
+        assert caught.value.message == f"`train.values` holds {got}"
 
 
 def lines(figure):

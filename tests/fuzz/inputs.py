@@ -1,0 +1,110 @@
+"""Random texts, configs and damaged bytes; the same for the same generator."""
+
+import json
+import random
+
+import tomli_w
+import yaml
+
+import lossdsl as ld
+from lossdsl.operators import OPS
+
+NAMES = [*ld.FEEDBAX.names, "alpha", "d", "positon"]
+TERMS = [*ld.FEEDBAX.terms]
+NUMBERS = ["0", "1", "2.5", "1e-5", "1e308", "1e-308", "1.1**30", "3", "-1", "1/3", ".5"]
+WINDOWS = ["@final", "@initial", "@-1", "@10:50", "[1:]", "[:-1]", "[::2]", "[0]", "[5:2]"]
+PIECES = [*"()[]{}+-*/@=,;:.#'\"\\^|&<>% \n\t", "**", " as ", "axis=", "1e", "\0", "\x85", "é", "ﬁ", "\ud800", "½", "٣"]
+FUNCTIONS = [name for name in OPS if name.isidentifier()]
+
+
+def expression(rng: random.Random, depth: int) -> str:
+    """A text that the grammar, and often the meaning too, accepts."""
+    if depth == 0 or rng.random() < 0.2:
+        return rng.choice(rng.choice([TERMS, TERMS, TERMS, NAMES, NUMBERS]))
+    inner = [expression(rng, depth - 1) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
+    match rng.randrange(6):
+        case 0:
+            return f"{rng.choice(FUNCTIONS)}({', '.join(inner)})"
+        case 1:
+            return OPS[rng.choice(FUNCTIONS)].example
+        case 2:
+            return f"({inner[0]}){rng.choice(WINDOWS)}"
+        case 3:
+            return f"{rng.choice(['-', '+'])}{inner[0]}"
+        case 4:
+            return (
+                f"{rng.choice(['sum', 'mean', 'norm', 'diff'])}({inner[0]}, axis={rng.choice(['time', 'xy', 'batch'])})"
+            )
+    return f"({rng.choice([' + ', ' - ', '*', '/', '**']).join(inner)})"
+
+
+def loss_text(rng: random.Random) -> str:
+    """A loss: definitions, terms with weights and labels; in half of the cases with a few characters changed."""
+    terms = [f"{rng.choice(NUMBERS)}*{expression(rng, rng.randrange(5))}" for _ in range(rng.randrange(1, 4))]
+    if rng.random() < 0.3:
+        terms[-1] += f" as label{rng.randrange(3)}"
+    text = " + ".join(terms)
+    if rng.random() < 0.3:
+        text = f"d = {expression(rng, 2)}\n{text}"
+    return mutated(rng, text, PIECES) if rng.random() < 0.5 else text
+
+
+def mutated(rng: random.Random, text: str, pieces: list[str]) -> str:
+    """A text with a few pieces put in, taken away, doubled or moved."""
+    for _ in range(rng.randrange(1, 5)):
+        at, end = sorted(rng.randrange(len(text) + 1) for _ in range(2))
+        end = min(end, at + 20)
+        match rng.randrange(4):
+            case 0:
+                text = text[:at] + rng.choice(pieces) * rng.choice([1, 1, 1, 30]) + text[at:]
+            case 1:
+                text = text[:at] + text[end:]
+            case 2:
+                text = text[:end] + text[at:end] + text[end:]
+            case 3:
+                text = text[end:] + text[:at]
+    return text
+
+
+CONFIG_PIECES = [
+    *PIECES, "&a ", "*a", "!!int ", "!!bool ", "<<: ", "- ", "? ", ": ", "{", "[", "null", "~", "true", "1e999", '"""',
+    "'''", "\\u0000", "\\ud800", "\\U00110000", "2001-99-99", "%TAG ! x\n", "---\n", "...\n", "[[", "]]", "9" * 30,
+]  # fmt: skip
+
+
+def config_text(rng: random.Random, suffix: str) -> str:
+    """A config, in most of the cases with a few characters changed."""
+    loss = loss_text(rng).encode("utf-8", "replace").decode()
+    rows = {"path": rng.choice(["states.x", "states.x[..., 0]", "trial_specs.y", "x"]), "axes": "batch time"}
+    data = {
+        "vocabulary": rng.choice(["feedbax", "none", "other.yaml", "self" + suffix, "feedbacks"]),
+        "quantities": {"q": rng.choice([rows, {**rows, "latex": r"\tau"}, ["states.x", "batch"]])},
+        "terms": {"effort": rng.choice(["sqnorm(q)", {"expr": "q", "doc": "a\nb"}])},
+        "parameters": {"alpha": rng.choice([1, 0.5, "1e-5", {"default": 2}])},
+        "loss": rng.choice([loss, "position", {"a": loss}, {"a": {"weight": "alpha", "expr": "effort"}}]),
+    }
+    kept = {key: value for key, value in data.items() if key == "loss" or rng.random() < 0.5}
+    dump = {".json": json.dumps, ".toml": tomli_w.dumps, ".yaml": lambda kept: yaml.safe_dump(kept, sort_keys=False)}
+    text = dump[suffix](kept)
+    return mutated(rng, text, CONFIG_PIECES) if rng.random() < 0.9 else text
+
+
+def damaged(rng: random.Random, content: bytes) -> bytes:
+    """Bytes with some changed, put in or cut away."""
+    changed = bytearray(content)
+    match rng.randrange(6):
+        case 0:
+            return bytes(changed[: rng.randrange(len(changed))])
+        case 1:
+            at = rng.randrange(len(changed))
+            del changed[at : at + rng.randrange(1, 40)]
+        case 2:
+            at = rng.randrange(len(changed))
+            changed[at:at] = rng.randbytes(rng.randrange(1, 40))
+        case _:
+            # Most that is decided stands at the beginning and in the directory at the end.
+            span = rng.choice([len(changed), min(300, len(changed))])
+            for _ in range(rng.choice([1, 1, 1, 2, 5])):
+                at = rng.randrange(span)
+                changed[rng.choice([at, -at - 1])] ^= 1 << rng.randrange(8)
+    return bytes(changed)
