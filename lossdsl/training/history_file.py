@@ -36,8 +36,25 @@ def write_history(path: Path, train: LossDict, validation: LossDict | None, step
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, target)
+    except OSError as failure:
+        raise error("cannot-write", path=str(path), reason=failure.strerror or str(failure)) from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def held_steps(steps: np.ndarray) -> Array:
+    """The iterations as an array of JAX, which holds no whole numbers beyond 2**31 without x64.
+
+    Raises:
+        LossDataError: For one that the type cannot hold.
+    """
+    dtype = jax.dtypes.canonicalize_dtype(steps.dtype)
+    with np.errstate(all="ignore"):
+        held = steps.astype(dtype)
+    if (held != steps).any():
+        got = f"{steps[held != steps][0]}, which {held.dtype} cannot hold: switch on `jax_enable_x64`"
+        raise error("history-steps", got=got)
+    return jax.device_put(held)
 
 
 def read_history(path: Path) -> tuple[LossDict, LossDict | None, Array]:
@@ -51,7 +68,7 @@ def read_history(path: Path) -> tuple[LossDict, LossDict | None, Array]:
         train, validation = _losses("train", labels, arrays), None
         if any(key.startswith("validation.") for key in arrays):
             validation = _losses("validation", labels, arrays)
-        return train, validation, jnp.asarray(arrays["steps"])
+        return train, validation, held_steps(arrays["steps"])
     except LossError:
         raise
     except Exception as failure:
@@ -115,7 +132,7 @@ def _whole(labels: list[str], arrays: dict[str, np.ndarray]) -> dict[str, np.nda
 
 def _losses(name: str, labels: list[str], arrays: dict[str, np.ndarray]) -> LossDict:
     values, raw, weights, total = (arrays[f"{name}.{part}"] for part in _PARTS)
-    rows = {label: jnp.asarray(value) for label, value in zip(labels, values, strict=True)}
+    rows = {label: jax.device_put(value) for label, value in zip(labels, values, strict=True)}
     if len(rows) < len(labels):
         raise ValueError("a label stands there twice")
-    return LossDict.of(rows, list(map(jnp.asarray, raw)), list(map(jnp.asarray, weights)), jnp.asarray(total))
+    return LossDict.of(rows, list(map(jax.device_put, raw)), list(map(jax.device_put, weights)), jax.device_put(total))
