@@ -124,18 +124,20 @@ def evaluate(
     step: Annotated[int | None, typer.Option(help="The training iteration, for a loss that needs it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Evaluate a loss on trajectories: label, weight, raw value, weighted value and share of each term."""
+    """Evaluate a loss on trajectories: label, weight, raw value, weighted value and share of each term.
+
+    Exit status: 1 if a value is not finite; the terms are named, and what is not finite in the data.
+    """
     compiled = _compiled(loss, _numbers("--set", "alpha", given)).with_weights(_numbers("--weight", "position", weight))
     trajectories = load_npz(file)
     values = compiled(trajectories.states, trajectories.trial_specs, trajectories.model, step)
-    total = shortest(values.total)
-    if not as_json:
+    if as_json:
+        terms = [{key: _finite(value) for key, value in row.items()} for row in summary(values)]
+        total = _finite(shortest(values.total))
+        print(json.dumps({"terms": terms, "total": total, "digest": compiled.digest}, indent=2))
+    else:
         _print_lines(table(values))
-        return
-    terms = [{key: _finite(value) for key, value in row.items()} for row in summary(values)]
-    print(json.dumps({"terms": terms, "total": _finite(total), "digest": compiled.digest}, indent=2))
-    if not math.isfinite(total):
-        print(f"the total is {total}", file=sys.stderr)
+    compiled.check(trajectories.states, trajectories.trial_specs, trajectories.model, step)
 
 
 @app.command()

@@ -197,6 +197,8 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "not-a-tree": (LossDataError, "`{root}` holds {got}, which JAX cannot look into", "a term in Python sees `{root}` whole: give dicts, named tuples or Equinox modules"),
     "rank": (LossDataError, "`{name}` has the shape {shape}, its axes are {axes}", "{advice}"),
     "not-one": (LossDataError, "axis {position} of `{name}` has the length {length}, the vocabulary says 1: its shape is {shape}", "`{path}` must have the axes {axes}"),
+    "values-not-finite": (LossDataError, "the loss is not finite: {found}", "{advice}"),
+    "values-unknown": (LossDataError, "the values are traced, so they are not known yet", "check what the compiled function returns"),
     "no-components": (LossDataError, "`{name}` is not there: `{parent}` is {got}", "the index lies within the last axis of an array"),
     "not-square": (LossDataError, "`{name}` has the shape {shape}, but two axes `{axis}`", "`{path}` must hold a square matrix"),
     "no-trials": (LossDataError, "`{name}` has no trials: its shape is {shape}", "give at least one; a loss is a mean over `batch`"),

@@ -18,12 +18,13 @@ PACKAGE = Path(__file__).parent.parent / "lossdsl"
 # The storeys, and the rooms on each: one may import those before it, on its own storey and on those above.
 STOREYS = {
     "errors": "",
-    "operators": """axes declaration arithmetic reductions vectors penalties time schedules distributions choices""",
+    "operators": "axes declaration arithmetic reductions vectors penalties time schedules distributions choices masks",
     "language": "exact text misfit tree expr syntax lalr parse fmt highlight",
     "meaning": "quantity vocabulary bind weights symbolic normal feedbax",
-    "backends": "data emit program feedbax",
+    "backends": "data lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
-    "loss": "scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss diff",
+    "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss make
+        diff""",
     "configs": "files schema config store",
     "training": "history_file history_join history plot balance by_losses by_gradients",
     "adaptive": "",

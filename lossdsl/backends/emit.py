@@ -7,10 +7,12 @@ from. Equal sub-expressions are computed once.
 
 import json
 import keyword
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 
+from lossdsl.backends.lower import Lowering
 from lossdsl.errors import clip
 from lossdsl.language import (
     ATOM,
@@ -23,89 +25,25 @@ from lossdsl.language import (
     Name,
     Number,
     by_default,
-    call,
     subscript_text,
 )
-from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, each_name, expression, rewrite, weight_of
-from lossdsl.operators import STEP, TIME, Axes, Default
+from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, each_name, expression, weight_of
+from lossdsl.operators import STEP, TIME, UNSLICED, Axes, Default
 
 _LONGEST = 90
+_LONGEST_NAME = 40
 _WIDEST_SUM = 20
 
 
 _TAKEN = "jnp ops floats take parameters quantities objects step states trial_specs model".split()  # noqa: SIM905
-# A definition that unfolds to more nodes than this is computed for all steps, though one is asked for.
-_MOST_UNFOLDED = 50
 
 
 def emit(terms: tuple[Term, ...]) -> tuple[str, dict[str, Name]]:
     """The source of a normal form, and the names that it uses, what is needed first standing first."""
-    bodies = {term.label: _lowered(term.expr) for term in terms}
-    lowered: dict[Defined, Expr] = {}
-
-    def definition(meaning: Defined) -> Expr:
-        if meaning not in lowered:
-            lowered[meaning] = _lowered(rewrite(meaning.expr))
-        return lowered[meaning]
-
-    names = each_name(bodies.values(), definition)
-    return _Writer(terms, bodies, names, definition).module(), names
-
-
-def _lowered(node: Expr) -> Expr:
-    return _guarded(_step_first(node))
-
-
-def _guarded(node: Expr) -> Expr:
-    """The expression with 1 for what a mask leaves out, before anything is computed from it.
-
-    A gradient of 0 would become NaN again on its way back through what is NaN or infinite there.
-    """
-    if not isinstance(node, Call) or node.constant:
-        return node
-    result = node.over([_guarded(arg) for arg in node.args])
-    if "where" not in node.op.named or not result.args[1].axes:
-        return result
-    first, mask = result.args
-    if isinstance(first, Name) and not isinstance(first.meaning, Defined):
-        return result  # the operator itself leaves it out
-    return result.func(_behind(mask, first), mask)
-
-
-def _behind(mask: Expr, node: Expr) -> Expr:
-    """The guard put in at the operands of all that treats the axes of the mask step by step."""
-    axes = set(mask.axes or ())
-    if node.constant or not axes <= set(node.axes or ()):
-        return node
-    if isinstance(node, Name) and isinstance(node.meaning, Defined) and node.meaning.size <= _MOST_UNFOLDED:
-        return _behind(mask, _guarded(rewrite(node.meaning.expr)))
-    if isinstance(node, Call) and node.op.name != "[]" and axes.isdisjoint(_along(node)):
-        return node.func(*[_behind(mask, arg) for arg in node.args])
-    return call("where", mask, node, Number(value=Fraction(1)))
-
-
-def _along(node: Call) -> tuple[str, ...]:
-    along = node.fit.along or ()
-    return (along,) if isinstance(along, str) else along
-
-
-def _step_first(node: Expr) -> Expr:
-    """The expression with single time steps taken first: of `final(sqnorm(x))` only `sqnorm(final(x))` is needed."""
-    if not isinstance(node, Call) or node.constant:
-        return node
-    result = node.over([_step_first(arg) for arg in node.args])
-    takes_step = result.op.name in ("final", "initial") or isinstance(result.static, int)
-    return _push(result, result.args[0]) if takes_step else result
-
-
-def _push(step: Call, operand: Expr) -> Expr:
-    if isinstance(operand, Name) and isinstance(operand.meaning, Defined) and operand.meaning.size <= _MOST_UNFOLDED:
-        inner = rewrite(operand.meaning.expr)
-        pushed = _push(step, inner)
-        return step.func(operand) if isinstance(pushed, Call) and pushed.args[0] is inner else pushed
-    if isinstance(operand, Call) and operand.op.rule.each_step and operand.static != TIME:
-        return operand.func(*[_push(step, arg) if TIME in (arg.axes or ()) else arg for arg in operand.args])
-    return step.func(operand)
+    lowering = Lowering()
+    bodies = {term.label: lowering.body(term.expr) for term in terms}
+    names = each_name(bodies.values(), lowering.definition)
+    return _Writer(terms, bodies, names, lowering.definition).module(), names
 
 
 class _Writer:
@@ -153,7 +91,7 @@ class _Writer:
         )
 
     def variable(self, name: str) -> str:
-        plain = _identifier(name)
+        plain = re.sub("___+", "_", _identifier(name)[:_LONGEST_NAME]).rstrip("_")
         while plain in self.taken:
             self.repeats[plain] += 1
             plain = f"{plain}_{self.repeats[plain]}"
@@ -284,7 +222,7 @@ class _Writer:
         if along is None:
             return []
         positions = frame.index(along) if isinstance(along, str) else tuple(frame.index(axis) for axis in along)
-        return [f"axis={positions}"]
+        return [f"axis={positions}", *([f"at=jnp.s_[{node.static}]"] if node.op is UNSLICED else [])]
 
     def sum(self, node: Call, frame: Axes) -> str:
         """A sum; a long one in several lines, since Python nests `a + b + c` to the left."""

@@ -97,7 +97,7 @@ class Program:
         self.check(arrays)
         batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
         called = {name: _called(name, term, self.objects[name].axes, batch) for name, term in dict(objects).items()}
-        return self.functions["per_trial"]([_as_float(a) for a in arrays], parameters, _step(step), called)
+        return self.functions["per_trial"](jax.tree.map(_as_float, list(arrays)), parameters, _step(step), called)
 
     def _batched(self, arrays: Sequence[Any]) -> list[tuple[Quantity, Any]]:
         return [(q, a) for q, a in zip(self.quantities.values(), arrays, strict=True) if BATCH in q.dimensions]
@@ -122,13 +122,11 @@ class Program:
 
         Weights that are numbers stay with the caller, who has them: an array handed back takes time.
         """
-        # A weight such as 1e-8 is 0 in float16.
         raw = [wide(value) for value in self.per_trial(parameters, step, arrays, objects).values()]
-        if not trials:
-            raw = [jnp.mean(value) for value in raw]
+        # What is handed back is a copy: the caller may donate what is given or what is returned.
+        raw = [jnp.array(value) if trials else jnp.mean(value) for value in raw]
         weights = self.weights(numbers, parameters, step)
         values = [weighted(value, weight) for value, weight in zip(raw, weights, strict=True)]
-        # A parameter is handed back as a copy: the caller may donate what is given or what is returned.
         copies = zip(weights, values, self.terms, strict=True)
         made = [jnp.array(weight, value.dtype) for weight, value, label in copies if label not in self.numbers]
         return values, raw, made, sum(values[1:], start=values[0])
@@ -209,9 +207,14 @@ def _interned(*parts: Any, **more: Any) -> Program:
 
 
 def _as_float(array: Any) -> Any:
-    """Masks and counts as the floats that they stand for: int8 would wrap around in a square."""
-    is_exact = hasattr(array, "dtype") and not jnp.issubdtype(array.dtype, jnp.floating)
-    return jnp.asarray(array, jnp.result_type(float)) if is_exact else array
+    """Masks and counts as the floats that they stand for, since int8 wraps around in a square; 16-bit ones as float32.
+
+    In float16 a square overflows at 256. XLA widens them where they are read, no wide copy is made.
+    """
+    if not hasattr(array, "dtype"):
+        return array
+    is_float = jnp.issubdtype(array.dtype, jnp.inexact)
+    return wide(jnp.asarray(array)) if is_float else jnp.asarray(array, jnp.result_type(float))
 
 
 def _step(step: Any) -> Any:

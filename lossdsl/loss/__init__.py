@@ -7,6 +7,7 @@ from lossdsl.loss.gradients import (
     position as position,
     term_gradients as term_gradients,
 )
-from lossdsl.loss.loss import AbstractLoss as AbstractLoss, CompositeLoss as CompositeLoss, compile as compile
+from lossdsl.loss.loss import AbstractLoss as AbstractLoss, CompositeLoss as CompositeLoss
+from lossdsl.loss.make import compile as compile
 from lossdsl.loss.scalars import on_device as on_device
 from lossdsl.loss.values import LossDict as LossDict, shortest as shortest, summary as summary, table as table

@@ -9,7 +9,7 @@ from jax import Array
 from lossdsl.backends import Program
 from lossdsl.errors import LossError, did_you_mean, error, listed
 from lossdsl.loss.parts import Written
-from lossdsl.loss.scalars import as_scalar, as_vector, with_values
+from lossdsl.loss.scalars import as_scalar, as_vector, copied, with_values
 from lossdsl.meaning import each_name, expression
 
 
@@ -66,4 +66,4 @@ def new_parameters(parameters: Mapping[str, Array], given: Mapping[str, Any]) ->
         name: with_values(parameters[name], ..., as_scalar(value, "the parameter", name, parameters[name].dtype))
         for name, value in given.items()
     }
-    return {**parameters, **changed}
+    return {**{name: copied(value) for name, value in parameters.items()}, **changed}

@@ -11,7 +11,8 @@ import jax
 
 from lossdsl.errors import clip, described
 from lossdsl.language import Expr, exact_number
-from lossdsl.loss.loss import AbstractLoss, compile
+from lossdsl.loss.loss import AbstractLoss
+from lossdsl.loss.make import compile
 from lossdsl.mathematics import aligned
 from lossdsl.meaning import FEEDBAX, Defined, Object, Quantity, Term, Vocabulary, each_name, expression, written
 

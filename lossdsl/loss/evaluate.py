@@ -1,5 +1,6 @@
 """A loss and arrays -> the `LossDict`: the arrays picked, the compiled function called, what JAX refuses told."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -9,14 +10,14 @@ import numpy as np
 
 from lossdsl.backends import Program, check_tree
 from lossdsl.errors import LossError, error
-from lossdsl.language import described_number
+from lossdsl.language import described_number, exact_number
 from lossdsl.loss.parts import is_ensemble
-from lossdsl.loss.scalars import as_scalar, on_device
+from lossdsl.loss.scalars import as_scalar, as_vector, on_device
 from lossdsl.loss.values import LossDict
 from lossdsl.meaning import ROOTS
 
-# Where a loss keeps its weights one by one, once they are asked for.
-_SCALARS = "_scalars"
+# Where a loss keeps what it is called with, for each float type in force.
+_ARGUMENTS = "_arguments"
 # Each look-up of an attribute, `__dict__` too, goes through Python code of Equinox.
 _look_up = object.__getattribute__
 
@@ -27,11 +28,12 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
     Not a method: Equinox builds a module each time a method of one is looked up, a tenth of a small call.
     """
     own = _look_up(loss, "__dict__")
-    weights = own.get(_SCALARS)
-    if weights is None:
+    known = own.get(_ARGUMENTS, {}).get(jax.config.read("jax_enable_x64"))
+    if known is None:
         if is_ensemble(own["numbers"], own["parameters"]):
             return _of_members(loss, states, trial_specs, model, step, trials)
-        weights = _scalars(own)
+        known = _arguments(loss, own)
+    numbers, parameters, weights = known
     program: Program = own["program"]
     step, arrays = given_step(program, step) if program.uses_step else None, None
     try:
@@ -41,9 +43,9 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
             for root, value in zip(ROOTS, given, strict=True):
                 check_tree(root, value)
             objects = eqx.combine(loss.objects, loss.rest)
-            out = program.run_with_objects(trials, own["numbers"], own["parameters"], step, arrays, objects, given)
+            out = program.run_with_objects(trials, numbers, parameters, step, arrays, objects, given)
         else:
-            out = (program.run_trials if trials else program.run)(own["numbers"], own["parameters"], step, arrays)
+            out = (program.run_trials if trials else program.run)(numbers, parameters, step, arrays)
     except LossError as failure:
         raise failure.with_traceback(None) from None
     except (TypeError, ValueError):
@@ -52,21 +54,34 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
         raise
     values, raw, made, total = out
     if made:
-        known, rest = dict(zip(program.numbers, weights, strict=True)), iter(made)
-        weights = [known[label] if label in known else next(rest) for label in program.terms]
+        by_label, rest = dict(zip(program.numbers, weights, strict=True)), iter(made)
+        weights = [by_label[label] if label in by_label else next(rest) for label in program.terms]
     dtype = total.dtype
     if any(weight.dtype != dtype for weight in weights):
         weights = [weight.astype(value.dtype) for weight, value in zip(weights, values, strict=True)]
     return LossDict.of(zip(program.terms, values, strict=True), raw, weights, total)
 
 
-def _scalars(own: dict[str, Any]) -> tuple[Any, ...]:
-    """The weights that are numbers one by one, known ones on the host: they share no buffer that may be donated."""
-    numbers = own["numbers"]
-    if isinstance(numbers, jax.core.Tracer):
-        return tuple(numbers)
-    own[_SCALARS] = tuple(jax.device_get(numbers))
-    return own[_SCALARS]
+def _arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
+    """The weights that are numbers, the parameters, and the weights one by one.
+
+    Known ones stand on the host, one by one: they share no buffer that may be donated. Those of a loss that was
+    compiled before x64 was switched on are held anew, from their exact values.
+    """
+    numbers, parameters = own["numbers"], own["parameters"]
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in (numbers, *parameters.values())):
+        return numbers, parameters, tuple(numbers)
+    x64, narrow = jax.config.read("jax_enable_x64"), np.float32
+    if x64 and numbers.dtype == narrow:
+        numbers = as_vector({term.label: term.number for term in loss.terms if term.number is not None})
+    if x64:
+        parameters = {
+            name: as_scalar(exact_number(value), "the parameter", name) if value.dtype == narrow else value
+            for name, value in parameters.items()
+        }
+    found = numbers, parameters, tuple(jax.device_get(numbers))
+    own[_ARGUMENTS] = {**own.get(_ARGUMENTS, {}), x64: found}
+    return found
 
 
 def _of_members(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, trials: bool) -> LossDict:

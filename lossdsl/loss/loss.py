@@ -14,55 +14,19 @@ from lossdsl.errors import LossError, error
 from lossdsl.language import Expr
 from lossdsl.loss.algebra import grouped, single, without
 from lossdsl.loss.changed import check_labels, new_numbers, new_parameters
-from lossdsl.loss.compiler import collector_paused, mapping, named_losses, parts_of, told_by_term
+from lossdsl.loss.compiler import mapping, named_losses, parts_of
 from lossdsl.loss.evaluate import evaluated, given_step
+from lossdsl.loss.finite import check_finite
 from lossdsl.loss.gradients import GradientReport, gradient_report
 from lossdsl.loss.parts import Parts, Written, check_single, fields_of, term_parts, terms_now
 from lossdsl.loss.plain import config_of
+from lossdsl.loss.scalars import copied
 from lossdsl.loss.shown import digest, text
 from lossdsl.loss.state import Stateful
 from lossdsl.loss.summed import Summed
 from lossdsl.loss.values import LossDict
-from lossdsl.meaning import FEEDBAX, Defined, Term, Vocabulary, each_name, written
+from lossdsl.meaning import Defined, Term, each_name, written
 from lossdsl.operators import BATCH
-
-
-def compile(
-    loss: "str | Mapping[str, Any] | Expr | AbstractLoss",
-    vocabulary: Vocabulary | str = FEEDBAX,
-    *,
-    quantities: Mapping[str, Any] | None = None,
-    terms: "Mapping[str, Any] | Sequence[AbstractLoss] | None" = None,
-    parameters: Mapping[str, Any] | None = None,
-) -> "CompositeLoss":
-    """Compile a loss.
-
-    The arguments are the keys of a config, and may be what a config gives: plain mappings, `DictConfig` of OmegaConf,
-    rows of a vocabulary as mappings, numbers as texts.
-
-    Args:
-        loss: A text; a mapping from label to a text, or to `{weight, expr}`, one term each; a tree from `parse`; or
-            a loss.
-        vocabulary: What its names mean; `"feedbax"` if none is given, `"none"` for an empty one.
-        quantities: More quantities, as in `Vocabulary`.
-        terms: More terms: objects with `label` and `term(states, trial_specs, model)`, or texts by name.
-        parameters: More parameters with their defaults.
-
-    Returns:
-        The loss, an Equinox module whose leaves are its weights and parameters.
-
-    Raises:
-        LossError: What is wrong, the place in the text, and a hint.
-
-    Example:
-        >>> loss = compile("1.0*position + 1e-5*nn_hidden + final(velocity)")
-        >>> [term.label for term in loss.terms]
-        ['position', 'nn_hidden', 'final(velocity)']
-    """
-    if isinstance(loss, AbstractLoss):
-        return loss.composite
-    with collector_paused(), told_by_term(loss):
-        return CompositeLoss.of(parts_of(loss, vocabulary, quantities, terms, parameters))
 
 
 class AbstractLoss(Summed):
@@ -123,6 +87,7 @@ class CompositeLoss(Stateful, AbstractLoss):
         program: What is compiled, with the source that runs.
 
     Example:
+        >>> from lossdsl import compile
         >>> loss = compile("position + 0.1*velocity").with_weights(velocity=0.2)
         >>> str(loss)
         'position + 0.2*velocity'
@@ -192,6 +157,16 @@ class CompositeLoss(Stateful, AbstractLoss):
         A term that no trial changes is one number.
         """
         return evaluated(self, states, trial_specs, model, step, trials=True)
+
+    def check(self, states: Any, trial_specs: Any, model: Any = None, step: Any = None) -> LossDict:
+        """The loss as it is called, if all its values are finite.
+
+        Raises:
+            LossDataError: With the terms that are not, and what is not finite in the arrays that they read, and where.
+        """
+        values = self(states, trial_specs, model, step)
+        check_finite(values, self.program, self.program.pick(states, trial_specs, model))
+        return values
 
     def term(self, states: Any, trial_specs: Any, model: Any = None) -> Array:
         """The total of each trial."""
@@ -281,7 +256,8 @@ class CompositeLoss(Stateful, AbstractLoss):
         if not new:
             return self
         numbers = new_numbers(self.program, self.written, self.numbers, new)
-        return eqx.tree_at(lambda loss: loss.numbers, self, numbers)
+        # Losses made from one another share no buffer: either may be donated.
+        return eqx.tree_at(lambda loss: loss.numbers, jax.tree.map(copied, self), numbers)
 
     def with_parameters(self, parameters: Mapping[str, Any] | None = None, /, **more: Any) -> Self:
         """The loss with some parameters changed; nothing is traced or compiled again.
@@ -291,7 +267,9 @@ class CompositeLoss(Stateful, AbstractLoss):
             LossValueError: For a value that is not a finite real number.
         """
         new = {**mapping(parameters, "parameters", "them by name: `with_parameters(alpha=2.0)`"), **more}
-        return eqx.tree_at(lambda loss: loss.parameters, self, new_parameters(self.parameters, new))
+        return eqx.tree_at(
+            lambda loss: loss.parameters, jax.tree.map(copied, self), new_parameters(self.parameters, new)
+        )
 
     def without(self, *labels: str) -> "CompositeLoss":
         """The loss without some of its terms.
@@ -313,6 +291,7 @@ class CompositeLoss(Stateful, AbstractLoss):
             LossValueError: For a term that is a Python object.
 
         Example:
+            >>> from lossdsl import compile
             >>> compile("alpha*position", parameters={"alpha": 0.1}).with_parameters(alpha=0.2).to_config()
             {'vocabulary': 'feedbax', 'parameters': {'alpha': 0.2}, 'loss': 'alpha*position'}
         """

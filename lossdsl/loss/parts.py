@@ -12,7 +12,7 @@ import numpy as np
 from lossdsl.backends import Program, build
 from lossdsl.errors import error
 from lossdsl.language import Expr, Name, is_name
-from lossdsl.loss.scalars import as_scalar, as_vector, held_number
+from lossdsl.loss.scalars import as_scalar, as_vector, copied, held_number
 from lossdsl.meaning import Object, Term
 
 
@@ -72,7 +72,7 @@ def fields_of(parts: Parts) -> dict[str, Any]:
     return {
         "numbers": as_vector({term.label: parts.weights.get(term.label, term.number) for term in numbers}, spans),
         "parameters": {n: as_scalar(parts.parameters[n], "the parameter", n) for n in program.parameters},
-        "objects": objects,
+        "objects": jax.tree.map(copied, objects),
         "program": program,
         "written": parts.written,
         "rest": rest,

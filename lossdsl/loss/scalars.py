@@ -64,6 +64,13 @@ def on_device(given: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.device_put(leaf) if isinstance(leaf, on_host) else leaf, given)
 
 
+def copied(array: Any) -> Any:
+    """The array in a buffer of its own, where it lies; nothing is compiled."""
+    if isinstance(array, jax.core.Tracer) or not isinstance(array, jax.Array):
+        return array
+    return jax.device_put(array, array.sharding if array.committed else None, may_alias=False)
+
+
 def _known(array: np.ndarray, device: Any = None) -> Array:
     """The array in JAX, known in `jit` too; `jnp.asarray` would compile a copy for each length."""
     with jax.ensure_compile_time_eval():

@@ -15,6 +15,7 @@ from jax.tree_util import DictKey, GetAttrKey
 
 from lossdsl.backends import weighted
 from lossdsl.errors import error
+from lossdsl.loss.finite import check_finite
 from lossdsl.mathematics import aligned, html_table
 
 _COLUMNS = ("term", "weight", "raw", "weighted", "share")
@@ -101,6 +102,20 @@ class LossDict(dict[str, Array]):
         names = {label: _plain_name(label) for label in self}
         found = {f"{group}/{names[label]}": given[label] for group, given in groups.items() for label in self}
         return {**found, f"{prefix}/total": self.total}
+
+    def check(self) -> Self:
+        """The values, if all are finite; those of a term that is off, with the weight 0, count as 0.
+
+        Raises:
+            LossDataError: With the terms that are not; `CompositeLoss.check` says what in the data is not finite.
+
+        Example:
+            >>> import jax.numpy as jnp
+            >>> LossDict({"a": jnp.float32(jnp.inf)}, {"a": 0.0}).check()
+            {'a': Array(0., dtype=float32)}
+        """
+        check_finite(self)
+        return self
 
     def __str__(self) -> str:
         """A table of the terms; the plain dict where the values are not known, or are not scalars."""

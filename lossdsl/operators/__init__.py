@@ -27,3 +27,4 @@ from lossdsl.operators.declaration import (
     ops as ops,
     wide as wide,
 )
+from lossdsl.operators.masks import UNSLICED as UNSLICED, UNTIL_LAST as UNTIL_LAST

@@ -31,7 +31,7 @@ def clip(x: Array, low: Array, high: Array) -> Array:
     return jnp.clip(x, low, high)
 
 
-@op(axes=elementwise, latex=r"\left[{x} > {y}\right]", example="greater(velocity, 0.01)*position")
+@op(axes=elementwise, latex=r"\left[{x} > {y}\right]", example="greater(velocity, 0.01)*position", flat=("x", "y"))
 def greater(x: Array, y: Array) -> Array:
     """The indicator of `x > y`: 1 where it holds, else 0; its gradient is 0."""
     return jnp.asarray(x > y, jnp.result_type(x, y, float))
@@ -41,6 +41,7 @@ def greater(x: Array, y: Array) -> Array:
     axes=elementwise,
     latex=r"\begin{{cases}} {x} & {mask} \\ {y} & \text{{else}} \end{{cases}}",
     example="where(greater(position, 1), sqrt(position), position)",
+    flat=("mask",),
 )
 def where(mask: Array, x: Array, y: Array) -> Array:
     """The value of `x` where a mask is not 0, else `y`; there is no gradient to the one that is not taken."""

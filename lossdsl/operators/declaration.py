@@ -43,6 +43,9 @@ class Op:
         row: A template for each round of these; all rows, the last one first, are `{rows}` of `latex`.
         named: The parameters that a text gives by name only, such as `where=...`; they have defaults.
         whole: The parameter that is a whole number in the text, if there is one.
+        reads: What a step of the result is made of along the axis that it works along and keeps: `"all"` steps of the
+            operand, the `"same"`, or `"before"`, that step and those before.
+        flat: The parameters to which no gradient goes.
 
     The template is a Python format with the names of the parameters; a brace of LaTeX is doubled. `{x}` stands between
     delimiters. Elsewhere a level says what stands there without parentheses: `{x:product}` a product, `{x:power}` a
@@ -69,6 +72,8 @@ class Op:
     notation: str = ""
     named: tuple[str, ...] = ()
     whole: str = ""
+    reads: str = "all"
+    flat: tuple[str, ...] = ()
 
     def __reduce__(self) -> Any:
         return _named, (self.name,)
@@ -105,6 +110,8 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
+# Operators that no text can name.
+INNER: dict[str, Op] = {}
 
 
 def _named(name: str) -> Op:
@@ -161,9 +168,10 @@ class Functions:
     """What the operators compute, by name, wherever they are declared: `ops.huber(x, delta=0.1)`."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in OPS:
+        found = OPS.get(name) or INNER.get(name)
+        if found is None:
             raise AttributeError(f"there is no operator {name!r}")
-        return OPS[name].lower
+        return found.lower
 
 
 ops = Functions()

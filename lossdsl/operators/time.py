@@ -52,7 +52,13 @@ def diff(x: Array, n: int = 1, *, axis: int) -> Array:
     return jnp.diff(x, n, axis)
 
 
-@op(axes=along("time", keep=True), linear=True, latex=r"\sum{bounds} {x:product}", example="cumsum(velocity)")
+@op(
+    axes=along("time", keep=True),
+    linear=True,
+    reads="before",
+    latex=r"\sum{bounds} {x:product}",
+    example="cumsum(velocity)",
+)
 def cumsum(x: Array, *, axis: int) -> Array:
     """The sum of all time steps so far."""
     return jnp.cumsum(wide(x), axis=axis)
@@ -61,6 +67,7 @@ def cumsum(x: Array, *, axis: int) -> Array:
 @op(
     axes=along("time", keep=True),
     linear=True,
+    reads="same",
     latex=r"\left(\frac{{{t}}}{{{T}}}\right)^{{{exponent}}} {x:product}",
     example="discount(position, exponent=6)",
 )

@@ -375,3 +375,20 @@ def test_weights_stay_on_their_device_and_in_their_type():
         assert loss.with_weights(position=2).numbers.dtype == loss.with_parameters(alpha=2).parameters["alpha"].dtype
         with pytest.raises(ld.LossValueError, match="is 1e\\+300, which float32 cannot hold"):
             loss.with_weights(position=1e300)
+
+
+def test_x64_that_is_switched_on_after_compile():
+    """Weights and parameters are then those that were written, not their roundings to float32."""
+    loss = ld.compile("0.1*x + p*x as y", VOCABULARY_OF_X, parameters={"p": 0.3}).with_parameters(p=0.7)
+    before = loss(X, None)
+    with jax.enable_x64(True):
+        values = loss({"x": np.ones((2, 3))}, None)
+        assert values.weights["x"] == 0.1
+        assert values.weights["y"] == 0.7
+        np.testing.assert_allclose(values.total, 3 * 0.8, rtol=1e-15)
+        np.testing.assert_allclose(loss.with_weights(x=0.2)({"x": np.ones((2, 3))}, None).total, 2.7, rtol=1e-15)
+    assert loss(X, None).total == before.total
+
+
+VOCABULARY_OF_X = ld.Vocabulary({"x": ("states.x", "batch time")})
+X = {"x": np.ones((2, 3), np.float32)}

@@ -1,0 +1,60 @@
+"""Values and arrays -> which of them are not finite, and where."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lossdsl.backends import Program
+from lossdsl.errors import error
+from lossdsl.meaning import Quantity
+
+_MOST_NAMED = 4
+
+
+def check_finite(values: Any, program: Program | None = None, arrays: Sequence[Any] = ()) -> None:
+    """Refuse values that are not finite; with the arrays that they were made of, say what is not finite there.
+
+    Raises:
+        LossDataError: With the terms, the quantities, and the place of the first number that is not finite.
+    """
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values)):
+        raise error("values-unknown")
+    found = [text for label, value in values.items() if (text := _first(label, value))]
+    found = found or [text for text in [_first("total", values.total)] if text]
+    if not found:
+        return
+    advice = "`loss.check(states, trial_specs)` names the arrays that are not"
+    if program is not None:
+        given = zip(program.quantities.items(), arrays, strict=True)
+        places = [place for (name, quantity), array in given if (place := _place(name, quantity, array))]
+        advice = _listed(places) if places else "all that it reads is finite: a step of the term itself is not"
+    raise error("values-not-finite", found=_listed(found), advice=advice)
+
+
+def _first(label: str, value: Any) -> str:
+    numbers = np.asarray(value, float)
+    wrong = numbers[~np.isfinite(numbers)]
+    return f"`{label}` is {wrong.flat[0]}" if wrong.size else ""
+
+
+def _place(name: str, quantity: Quantity, array: Any) -> str:
+    """What is not finite in an array, or in those of a PyTree."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(array):
+        if not jnp.issubdtype(leaf.dtype, jnp.inexact):
+            continue
+        numbers = np.asarray(leaf)
+        wrong = np.argwhere(~np.isfinite(numbers))
+        if len(wrong):
+            at: Mapping[str, Any] = dict(zip(quantity.dimensions, map(int, wrong[0]), strict=False))
+            shown = ", ".join(f"{axis}={i}" for axis, i in at.items()) if not path else jax.tree_util.keystr(path)
+            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            return f"`{name}` is {numbers[tuple(wrong[0])]} at {shown}{more}"
+    return ""
+
+
+def _listed(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _MOST_NAMED} more" if len(texts) > _MOST_NAMED else ""
+    return ", ".join(texts[:_MOST_NAMED]) + more

@@ -1,0 +1,168 @@
+"""What a mask leaves out, and the side of a choice that is not taken, has no part in value or gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings, strategies as st
+
+import lossdsl as ld
+from lossdsl.language import call
+
+VOCABULARY = ld.Vocabulary(
+    quantities={
+        "x": ("states.x", "batch time"),
+        "y": ("states.y", "batch time"),
+        "pos": ("states.pos", "batch time xy"),
+        "vel": ("states.vel", "batch time xy"),
+        "valid": ("states.valid", "batch time"),
+        "S": ("states.S", "batch"),
+        "Q": ("states.Q", "xy xy"),
+    },
+    parameters={"alpha": 1.5},
+)
+BATCH, TIME, XY = 3, 6, 2
+# Trials end one after the other, the last one before it begins.
+VALID = (np.arange(TIME) < np.array([[TIME], [3], [0]])).astype(np.float32)
+BEHIND = ("x", "y", "pos", "vel")
+
+
+def data():
+    random = np.random.default_rng(0)
+    shapes = {name: (BATCH, TIME, XY) if name in ("pos", "vel") else (BATCH, TIME) for name in BEHIND}
+    states = {name: random.uniform(0.5, 2, shape).astype(np.float32) for name, shape in shapes.items()}
+    return {**states, "valid": VALID, "S": np.full(BATCH, 1.25, np.float32), "Q": np.eye(XY, dtype=np.float32)}
+
+
+def value_and_gradients(loss, states):
+    """Of the total, with respect to the states and to the parameters."""
+    total = lambda states, loss: loss(states, None).total  # noqa: E731
+    return jax.value_and_grad(total, argnums=(0, 1))(jax.tree.map(jnp.asarray, states), loss)
+
+
+def gradients_behind(text, **changed):
+    loss = ld.compile(text, VOCABULARY)
+    value, (gradient, of_loss) = value_and_gradients(loss, {**data(), **changed})
+    return value, gradient, of_loss.parameters
+
+
+# Pointwise in `batch` and `time`, or of the steps so far: what a step in the mask is made of lies in the mask.
+POINTWISE = """neg abs sqrt exp log log1p tanh sigmoid relu softplus sin cos square log_cosh huber smooth_abs cumsum
+    discount""".split()  # noqa: SIM905
+PAIRS = "+ * / ** minimum maximum greater sigmoid_cross_entropy where clip".split()  # noqa: SIM905
+VECTORS = "norm sqnorm l1norm logsumexp dot cross_entropy kl_divergence quadratic_form softmax log_softmax".split()  # noqa: SIM905
+numbers = st.sampled_from(["S", "alpha", "2", "0.5"]).map(ld.parse)
+
+
+@st.composite
+def pointwise(draw, depth=3):
+    if depth == 0:
+        return draw(st.sampled_from(["x", "y", "norm(pos)", "x - S", "alpha*y"]).map(ld.parse))
+    inner = pointwise(depth - 1)
+    match draw(st.sampled_from([*POINTWISE, *PAIRS, *VECTORS])):
+        case "discount":
+            return call("discount", draw(inner), ld.parse("2"))
+        case "where" | "clip" as name:
+            return call(name, draw(inner), draw(inner | numbers), draw(inner))
+        case name if name in PAIRS:
+            return call(name, draw(inner), draw(inner | numbers))
+        case name if name in POINTWISE:
+            return call(name, draw(inner))
+        case "dot" | "cross_entropy" | "kl_divergence" as name:
+            return call(name, *(draw(vectors(depth - 1)) for _ in range(2)))
+        case "quadratic_form":
+            return call("quadratic_form", draw(vectors(depth - 1)), ld.parse("Q"))
+        case "softmax" | "log_softmax" as name:
+            return call("sum", call(name, draw(vectors(depth - 1))), static="xy")
+        case name:
+            return call(name, draw(vectors(depth - 1)))
+
+
+@st.composite
+def vectors(draw, depth):
+    leaf = st.sampled_from(["pos", "vel", "log(pos)", "pos - vel", "pos/vel"]).map(ld.parse)
+    return call(draw(st.sampled_from(["*", "+"])), draw(leaf), draw(pointwise(depth - 1))) if depth > 1 else draw(leaf)
+
+
+WINDOWS = {"{}": "valid", "{}[1:]": "valid[1:]", "diff({})": "valid[1:]", "diff({}, 2)": "valid[2:]"}
+
+
+@settings(max_examples=40)
+@given(
+    pointwise().map(str), st.sampled_from(sorted(WINDOWS)), st.booleans(), st.sampled_from([0.0, -1.0, np.nan, np.inf])
+)
+def test_what_stands_behind_a_mask_changes_nothing(expr, window, defined, filling):
+    body, mask = ("d", f"d = {expr}; ") if defined else (f"({expr})", "")
+    loss = ld.compile(f"{mask}mean({window.format(body)}, where={WINDOWS[window]}, axis=(batch, time))", VOCABULARY)
+    whole, padded = data(), data()
+    for name in BEHIND:
+        padded[name][VALID == 0] = filling
+    with jax.disable_jit():
+        wanted, wanted_gradients = value_and_gradients(loss, whole)
+        value, (gradient, of_loss) = value_and_gradients(loss, padded)
+    leaves = jax.tree.leaves((wanted, wanted_gradients))
+    assume(all(np.isfinite(leaf).all() and np.abs(leaf).max(initial=0) < 1e6 for leaf in leaves))
+    np.testing.assert_allclose(value, wanted, rtol=1e-5)
+    for name in BEHIND:
+        assert not np.any(gradient[name][VALID == 0])
+        np.testing.assert_allclose(gradient[name], wanted_gradients[0][name], rtol=1e-4, atol=1e-5)
+    for name, slope in of_loss.parameters.items():
+        np.testing.assert_allclose(slope, wanted_gradients[1].parameters[name], 1e-4, 1e-5)
+
+
+@pytest.mark.parametrize("text", ["mean(sqrt(x - 2), where=m, axis=batch)", "mean(sqrt(x - c), where=m, axis=batch)"])
+def test_operands_without_the_axes_of_the_mask(text):
+    rows = {"x": ("states.x", "batch"), "m": ("states.m", "batch"), "c": ("states.c", "1")}
+    arrays = {"x": jnp.array([3.0, 4.0]), "m": jnp.array([1.0, 0.0]), "c": jnp.array([2.0])}
+    loss = ld.compile(text, ld.Vocabulary(rows))
+    gradient = jax.grad(lambda arrays: loss(arrays, None).total)({**arrays, "x": jnp.array([3.0, 0.5])})
+    assert gradient["x"].tolist() == [0.5, 0.0]
+    assert gradient["c"].tolist() == ([-0.5] if "- c" in text else [0.0])
+
+
+def test_a_parameter_behind_a_mask():
+    loss = ld.compile("mean(sqrt(x - p), where=valid)", VOCABULARY, parameters={"p": 2.0})
+    x = jnp.where(VALID > 0, 3.0, 1.0)
+    gradient = jax.grad(lambda loss: loss({"x": x, "valid": VALID}, None).total)(loss)
+    np.testing.assert_allclose(gradient.parameters["p"], -0.5 * 2 / 3)
+
+
+def test_a_long_chain_of_definitions_behind_a_mask():
+    rows = [f"d{i} = d{i - 1}*d{i - 1}/4 + d{i - 1}/2" for i in range(1, 30)]
+    text = "; ".join(["d0 = log(x)", *rows, "mean(d29, where=valid) + mean(d29[1:], where=valid[1:])"])
+    value, gradient, _ = gradients_behind(text, x=np.where(VALID > 0, 1.1, 0.0).astype(np.float32))
+    assert np.isfinite(value)
+    assert np.isfinite(gradient["x"]).all()
+    # Linear in the number of definitions.
+    assert ld.compile(text, VOCABULARY).python().count("\n") < 30 * 20
+
+
+def test_behind_a_slice_a_difference_and_a_sum_so_far():
+    rows = {"h": ("states.h", "batch time"), "mt": ("states.mt", "batch time")}
+    arrays = {"h": jnp.array([[1.0, 2.0, 0.0]]), "mt": jnp.array([[1.0, 1.0, 0.0]])}
+    for text, wanted in {
+        "sum(log(h)[1:], where=mt[1:])": [0, 0.5, 0],
+        "sum(diff(log(h)), where=mt[1:])": [-1, 0.5, 0],
+        "sum(cumsum(log(h)), where=mt)": [2, 0.5, 0],
+        "sum(cumsum(log(h))[1:], where=mt[1:])": [1, 0.5, 0],
+        "where(greater(h, 0), log(h), 0)": [1, 0.5, 0],
+        "where(h, log(h), h)": [1, 0.5, 1],
+        "where(greater(1, h), 0, log(h))": [1, 0.5, 0],
+    }.items():
+        loss = ld.compile(text, ld.Vocabulary(rows))
+        gradient = jax.grad(lambda arrays, loss=loss: loss(arrays, None).total)(arrays)
+        assert gradient["h"].tolist() == [wanted], text
+
+
+def test_a_choice_for_each_trial_between_what_has_no_time():
+    """No side of a choice that is taken at no step has a part."""
+    _, gradient, _ = gradients_behind("where(greater(x, 3), x*log(S - 1.25), x)")
+    assert np.isfinite(gradient["S"]).all()
+    assert not np.any(gradient["S"])
+
+
+def test_forward_mode_agrees():
+    loss = ld.compile("mean(log(x - y), where=valid)", VOCABULARY)
+    states = {**data(), "x": np.where(VALID > 0, 3, 0).astype(np.float32)}
+    total = lambda x: loss({**states, "x": x}, None).total  # noqa: E731
+    np.testing.assert_allclose(jax.jacfwd(total)(states["x"]), jax.grad(total)(states["x"]), rtol=1e-5)
