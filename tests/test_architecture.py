@@ -23,8 +23,8 @@ STOREYS = {
     "meaning": "quantity vocabulary bind weights symbolic normal feedbax",
     "backends": "data lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
-    "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss make
-        diff""",
+    "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss
+        make diff""",
     "configs": "files schema config store",
     "training": "history_file history_join history plot balance by_losses by_gradients",
     "adaptive": "",

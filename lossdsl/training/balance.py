@@ -53,7 +53,7 @@ def balancing(
         return {label: weights[i] for i, label in enumerate(labels)}, state
 
     def update(values: LossDict, state: Any, gradients: Any = None) -> tuple[dict[str, Array], Any]:
-        labels = choose(values, weights_of(state))
+        labels = choose(values, jax.eval_shape(weights_of, state))
         if needs_gradients and not isinstance(gradients, TermGradients):
             raise error("no-gradients", method=needs_gradients, got=described(gradients))
         return taken(labels, *on_device((values, state, gradients if needs_gradients else None)))
@@ -63,7 +63,7 @@ def balancing(
 
 
 def chosen_labels(
-    values: LossDict, weights: Array | None, terms: Sequence[str] | None, without: str | None = None
+    values: LossDict, weights: Any, terms: Sequence[str] | None, without: str | None = None
 ) -> tuple[str, ...]:
     """The labels of the terms that are adapted, in the order of the losses, if they are as many as the weights."""
     if not isinstance(values, LossDict):
@@ -78,8 +78,8 @@ def chosen_labels(
     for label in (*(terms or ()), *([] if without is None else [without])):
         position(tuple(values), label)
     chosen = tuple(label for label in values if (label in terms if terms is not None else label != without))
-    if weights is not None and len(chosen) != len(weights):
-        advice = f"the state was made for {len(weights)}; begin again with `init`"
+    if weights is not None and len(chosen) != weights.shape[0]:
+        advice = f"the state was made for {weights.shape[0]}; begin again with `init`"
         raise error("bad-argument", argument="values", got=f"losses of {len(chosen)} terms", advice=advice)
     return chosen
 

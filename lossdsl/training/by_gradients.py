@@ -70,7 +70,7 @@ def learning_rate_annealing(
     """
     alpha = checked("alpha", alpha, *SHARE)
 
-    def chosen(values: LossDict, weights: Array | None) -> tuple[str, ...]:
+    def chosen(values: LossDict, weights: Any) -> tuple[str, ...]:
         labels = chosen_labels(values, weights, terms, without=reference)
         if reference in labels:
             advice = "leave the reference out of `terms`: it keeps its weight"
