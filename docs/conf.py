@@ -19,6 +19,7 @@ GUIDE = (
     "configs",
     "schedules",
     "adaptive-weights",
+    "save-and-resume",
     "latex",
     "gallery",
     "compare",

@@ -186,6 +186,8 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "add": (LossValueError, "{got} cannot be added to a loss", "add a term; a constant has no gradient"),
     "no-step": (LossValueError, "the loss needs the training iteration `step`", "call it as `loss(states, trial_specs, step=i)`; `lossdsl eval` has `--step`"),
     "no-counterpart": (LossValueError, "{found} has no counterpart in the language", "{advice}"),
+    "state-differs": (LossNameError, "the state is that of another loss: {difference}", "restore what both have with `with_weights` and `with_parameters`"),
+    "state-value": (LossDataError, "{name} of the state is {got}, the loss has {expected}", "give the state of a loss that was made like this one"),
     # weights that adapt
     "no-gradients": (LossValueError, "`{method}` needs the gradients of the terms, it is given {got}", "call `update(values, state, gradients)` with those of `ld.term_gradients`"),
     # Feedbax

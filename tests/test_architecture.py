@@ -24,9 +24,10 @@ STOREYS = {
     "meaning": "given symbol quantity vocabulary bind weights symbolic rules normal feedbax",
     "backends": "data trajectories lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
-    "loss": "finite scalars values gradients parts algebra compiler changed plain evaluate shown summed loss make diff",
+    "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss
+        make diff""",
     "configs": "keys yaml_text files schema config store",
-    "training": "history_file history plot balance by_losses by_gradients",
+    "training": "history_file history_join history plot balance by_losses by_gradients",
     "adaptive": "",
     "feedbax": "terms functions targets reaches bridge",
     "cli": "",

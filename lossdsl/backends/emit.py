@@ -179,6 +179,9 @@ class _Writer:
         match node:
             case Number():
                 return _literal(node.value), ATOM
+            case Name(name="step"):
+                # Whole for a schedule of it; a float in arithmetic, where a whole number would wrap around.
+                return "jnp.asarray(step, float)", ATOM
             case Name():
                 return self.variables[node.name], ATOM
             case Call() if node.constant and isinstance(value := weight_of(node), Fraction):
@@ -210,7 +213,8 @@ class _Writer:
         """An argument as it is given to the function; a mask that leaves nothing out is left away."""
         if parameter in node.op.named and isinstance(default, Fraction) and arg == by_default(default):
             return ""
-        code = self.aligned(arg, node.fit.frame, SUM)
+        is_step = default == STEP and isinstance(arg, Name) and arg.name == STEP
+        code = STEP if is_step else self.aligned(arg, node.fit.frame, SUM)
         return code if default is None and parameter not in node.op.named else f"{parameter}={code}"
 
     def axis(self, node: Call) -> list[str]:

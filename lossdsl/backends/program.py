@@ -218,7 +218,10 @@ def _as_float(array: Any) -> Any:
 
 
 def _step(step: Any) -> Any:
-    return None if step is None else jnp.asarray(step, jnp.result_type(float))
+    """The training iteration; a whole one stays so, since float32 does not hold all of those beyond 2**24."""
+    if step is None or jnp.issubdtype(jnp.result_type(step), jnp.integer):
+        return step
+    return jnp.asarray(step, jnp.result_type(float))
 
 
 def _called(name: str, term: Callable[[], Any], axes: Axes, batch: int | None) -> Callable[[], Array]:

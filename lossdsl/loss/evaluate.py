@@ -12,7 +12,7 @@ from lossdsl.backends import Program, check_tree
 from lossdsl.errors import LossError, error
 from lossdsl.language import described_number, exact_number
 from lossdsl.loss.parts import is_ensemble
-from lossdsl.loss.scalars import as_scalar, as_vector
+from lossdsl.loss.scalars import as_scalar, as_vector, on_device
 from lossdsl.loss.values import LossDict
 from lossdsl.meaning import ROOTS
 
@@ -102,17 +102,23 @@ def _of_members(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any,
 
 
 def given_step(program: Program, step: Any) -> Any:
-    """The training iteration in the one type that the loss is compiled for, so that no kind of number retraces."""
+    """The training iteration in one of two types, whole or with a fraction, so that no kind of number retraces."""
     if not program.uses_step:
         return None
     if step is None:
         raise error("no-step")
-    dtype = jnp.result_type(float)
-    if isinstance(step, int) and not isinstance(step, bool) and abs(step) < 2**31:
-        return np.asarray(step, dtype)
+    whole = jnp.result_type(int)
+    if isinstance(step, np.ndarray | np.generic) and step.shape == ():
+        step = step.item()
+    if isinstance(step, int) and not isinstance(step, bool) and abs(step) <= np.iinfo(whole).max:
+        return on_device(np.asarray(step, whole))
     if getattr(step, "shape", ()) != () or isinstance(step, str):
         raise error("bad-step", got=described_number(step))
     if isinstance(step, jax.Array) and jnp.issubdtype(step.dtype, jnp.number) and not jnp.iscomplexobj(step):
+        dtype = jnp.result_type(float)
+        if jnp.issubdtype(step.dtype, jnp.integer):
+            # Without x64 a large uint32 is no int32.
+            dtype = whole if np.can_cast(step.dtype, whole) else step.dtype
         is_held = step.dtype == dtype and not step.weak_type
         return step if is_held else jax.lax.convert_element_type(step, dtype)
     return as_scalar(step, "the training iteration", "step")

@@ -139,18 +139,19 @@ class GradientReport(eqx.Module):
     @property
     def total_cosines(self) -> dict[str, Any]:
         """The cosine between the gradient of each weighted term and that of the total."""
-        return self._by(self.labels, self._total_cosines)
+        return self._by(self.labels, _unless_zero(self._total_cosines, self._norms, _known(self.total_norm)[..., None]))
 
     @property
     def cosines(self) -> dict[tuple[str, str], Any]:
         """The cosine between the gradients of each two weighted terms, by their labels in both orders."""
         pairs = [(left, right) for left in self.labels for right in self.labels]
-        return self._by(pairs, self._cosines.reshape(*self._cosines.shape[:-2], -1))
+        norms = _known(self._norms)
+        cosines = _unless_zero(self._cosines, norms[..., :, None], norms[..., None, :])
+        return self._by(pairs, cosines.reshape(*cosines.shape[:-2], -1))
 
     @staticmethod
     def _by(keys: Iterable[Any], array: Array) -> dict[Any, Any]:
-        # NumPy's scalars are a hundred times faster to take out one by one.
-        known = array if isinstance(array, jax.core.Tracer) else np.asarray(array)
+        known = _known(array)
         return {key: known[..., i] for i, key in enumerate(keys)}
 
     def __repr__(self) -> str:
@@ -163,8 +164,9 @@ class GradientReport(eqx.Module):
         for number, (label, norm) in zip(numbers, self.norms.items(), strict=True):
             row = [number, label, f"{norm:.6g}", f"{weighted[label]:.6g}", f"{to_total[label]:.2f}"]
             rows.append(row + [f"{cosines[label, other]:.2f}" for other in self.labels if few])
-        self_cosine = "nan" if not self.total_norm > 0 else "1.00"
-        rows.append(["", "total", "", f"{self.total_norm:.6g}", self_cosine, *("" for _ in rows[0][5:])])
+        total_norm = _known(self.total_norm)[()]
+        self_cosine = "nan" if not total_norm > 0 else "1.00"
+        rows.append(["", "total", "", f"{total_norm:.6g}", self_cosine, *("" for _ in rows[0][5:])])
         return _table(rows)
 
 
@@ -240,13 +242,25 @@ def position(labels: tuple[str, ...], label: str) -> int:
     return labels.index(label)
 
 
+def _known(array: Any) -> Any:
+    # NumPy's scalars are a hundred times faster to take out one by one.
+    return array if isinstance(array, jax.core.Tracer) else np.asarray(array)
+
+
+def _unless_zero(cosines: Any, first: Any, second: Any) -> Any:
+    """The cosines, NaN where a norm is 0: put in at the end, for a NaN that is computed stops `jax_debug_nans`."""
+    cosines, first, second = map(_known, (cosines, first, second))
+    is_traced = any(isinstance(array, jax.core.Tracer) for array in (cosines, first, second))
+    return (jnp.where if is_traced else np.where)((first == 0) | (second == 0), np.nan, cosines)
+
+
 def _normalised(rows: Array) -> tuple[Array, Array]:
-    """The directions and norms of vectors; their squares may be out of range where they are not."""
+    """The directions, 0 for that of 0, and norms of vectors; their squares may be out of range where they are not."""
     largest = jnp.max(jnp.abs(rows), axis=1)
     scale = jnp.where(largest > 0, largest, jnp.ones_like(largest))
     scaled = rows / scale[:, None]
     norms = jnp.sqrt(jnp.sum(scaled**2, axis=1))
-    return scaled / norms[:, None], scale * norms
+    return scaled / jnp.where(norms == 0, 1, norms)[:, None], scale * norms
 
 
 def _table(rows: list[list[str]]) -> str:

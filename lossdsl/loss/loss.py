@@ -23,6 +23,7 @@ from lossdsl.loss.parts import Parts, Written, check_single, fields_of, is_ensem
 from lossdsl.loss.plain import config_of
 from lossdsl.loss.scalars import copied
 from lossdsl.loss.shown import digest, text
+from lossdsl.loss.state import Stateful
 from lossdsl.loss.summed import Summed
 from lossdsl.loss.values import LossDict
 from lossdsl.meaning import Defined, Term, each_name, written
@@ -65,7 +66,7 @@ class AbstractLoss(Summed):
         return self.composite(states, trial_specs, model, step)
 
 
-class CompositeLoss(AbstractLoss):
+class CompositeLoss(Stateful, AbstractLoss):
     """A weighted sum of terms: what `compile`, the algebra of losses and this constructor give.
 
     An Equinox module. Its leaves are arrays, so a new weight or parameter never retraces.
@@ -218,11 +219,6 @@ class CompositeLoss(AbstractLoss):
     def labels(self) -> tuple[str, ...]:
         """The labels of the terms, in order."""
         return tuple(self.program.terms)
-
-    @property
-    def weights(self) -> Mapping[str, Array]:
-        """The weights that are numbers, by label; those made of parameters or `step` are in `terms`."""
-        return {label: self.numbers[..., i] for i, label in enumerate(self.program.numbers)}
 
     @property
     def terms(self) -> tuple[Term, ...]:

@@ -1,15 +1,14 @@
 """What a loss returns: the weighted value of every term, in the order written."""
 
-import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, NoReturn, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.tree_util import DictKey, GetAttrKey
@@ -21,6 +20,7 @@ from lossdsl.mathematics import aligned, html_table
 
 _COLUMNS = ("term", "weight", "raw", "weighted", "share")
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
+_HASHED = re.compile(r"__[0-9a-f]{6}$")
 _PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z0-9_]+)*")
 
 
@@ -76,29 +76,30 @@ class LossDict(dict[str, Array]):
     def weights(self) -> Mapping[str, Array]:
         """The weights, those that are made of parameters with the value that they had."""
         with jax.ensure_compile_time_eval():
-            return self._by_label([jnp.asarray(w) if isinstance(w, np.generic) else w for w in self._parts[1]])
+            return self._by_label([jax.device_put(w) if isinstance(w, np.generic) else w for w in self._parts[1]])
 
     def flat(self, prefix: str = "loss") -> dict[str, Array]:
-        """The values under the names that TensorBoard and Weights & Biases take, `loss/final_velocity`.
+        """The values under the names that TensorBoard and Weights & Biases take, `loss/position`.
 
         `{prefix}/{term}` is the weighted value, `{prefix}_raw/{term}` the raw one, `{prefix}_weight/{term}` the
-        weight, `{prefix}/total` their total. What a label has besides ASCII letters, digits and `_` becomes `_`; two
-        labels that would become one get a number. The values stay arrays: convert them where they are logged.
+        weight, `{prefix}/total` their total. What a label has besides ASCII letters, digits and `_` becomes `_`, and
+        six characters made of the label follow: a name is that of its label, whatever other terms there are. A term
+        named with `as` in the text has a shorter one. The values stay arrays: convert them where they are logged.
 
         Raises:
             LossValueError: For a prefix that the loggers would not take.
 
         Example:
             >>> import jax.numpy as jnp
-            >>> values = LossDict({"final(velocity)": jnp.float32(3.0)}, {"final(velocity)": jnp.float32(0.5)})
-            >>> list(values.flat())
-            ['loss/final_velocity', 'loss_raw/final_velocity', 'loss_weight/final_velocity', 'loss/total']
+            >>> values = LossDict({"x": jnp.float32(3.0), "v@final": jnp.float32(1.0)}, {"x": 0.5, "v@final": 1.0})
+            >>> list(values.flat())[:4]
+            ['loss/x', 'loss/v_final__6a483d', 'loss_raw/x', 'loss_raw/v_final__6a483d']
         """
         if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix):
             advice = "write it with letters, digits and `_`, and `/` between parts: `train/loss`"
             raise error("bad-argument", argument="prefix", got=f"`{prefix}`", advice=advice)
         groups = {prefix: self, f"{prefix}_raw": self.raw, f"{prefix}_weight": self.weights}
-        names = _plain_names(self)
+        names = {label: _plain_name(label) for label in self}
         found = {f"{group}/{names[label]}": given[label] for group, given in groups.items() for label in self}
         return {**found, f"{prefix}/total": self.total}
 
@@ -203,23 +204,13 @@ def _is_known_scalar(value: Any) -> bool:
     return known and not isinstance(value, jax.core.Tracer) and np.shape(value) == ()
 
 
-def _plain_names(labels: Iterable[str]) -> dict[str, str]:
-    """A name for each label, of ASCII letters, digits and `_`; labels that are one already keep it."""
-    wanted = {label: label if _PLAIN.fullmatch(label) else _plain(label) for label in labels}
-    taken = {"total", *(label for label, name in wanted.items() if name == label)}
-    names = {}
-    for label, name in wanted.items():
-        if name != label or label == "total":
-            name = next(free for free in _numbered(name) if free not in taken)
-            taken.add(name)
-        names[label] = name
-    return names
+def _plain_name(label: str) -> str:
+    """A name of ASCII letters, digits and `_` for a label alone, whatever other terms there are.
 
-
-def _plain(label: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]+", "_", label).strip("_") or "term"
-
-
-def _numbered(name: str) -> Iterable[str]:
-    yield name
-    yield from (f"{name}_{number}" for number in itertools.count(2))
+    A label that is one already keeps it. Else a part of its hash follows, as after `total`, and after a label that ends
+    as such a name would: no two labels have one name, but for equal hashes, one in 16 million.
+    """
+    if _PLAIN.fullmatch(label) and not _HASHED.search(label) and label != "total":
+        return label
+    letters = re.sub(r"[^A-Za-z0-9_]+", "_", label).strip("_") or "term"
+    return f"{letters}__{sha256(label.encode(errors='surrogatepass')).hexdigest()[:6]}"

@@ -9,12 +9,37 @@ from jax import Array
 from lossdsl.operators.axes import numbers
 from lossdsl.operators.declaration import STEP, Domain, op
 
+# A power of 2, of which float32 holds all multiples up to 2**40.
+_PART = 2**16
 _STEPS: Domain = {"`steps > 0`": lambda steps: steps > 0}
 
 
 def _between(start: Array, stop: Array, share: Array) -> Array:
     """So written it is `start` and `stop` exactly at the ends, however far their sizes are apart."""
     return start * (1 - share) + stop * share
+
+
+def _split(number: Any) -> tuple[Any, Any]:
+    """Two floats whose sum is the number: a whole one beyond 2**24, where float32 leaves numbers out, in two parts.
+
+    Differences of either part, and remainders after a division, are exact.
+    """
+    if isinstance(number, int | float):
+        large = number // _PART * _PART
+        return large, number - large
+    if jnp.issubdtype(number.dtype, jnp.integer):
+        return jnp.asarray(number // _PART, float) * _PART, jnp.asarray(number % _PART, float)
+    return number, 0
+
+
+def _remainder(number: Any, divisor: Any) -> Array:
+    """What is left over after a division, of a whole number exactly too."""
+    kind = jnp.result_type(number)
+    is_whole = jnp.issubdtype(kind, jnp.integer) and isinstance(divisor, int | float) and divisor == int(divisor)
+    if is_whole and divisor <= jnp.iinfo(kind).max:
+        return jnp.asarray(number % int(divisor), float)
+    large, small = _split(number)
+    return jnp.mod(jnp.mod(large, divisor) + jnp.mod(small, divisor), divisor)
 
 
 @op(
@@ -79,12 +104,12 @@ def piecewise(value: Array, *then: Array, at: Array = STEP) -> Array:  # type: i
     `piecewise(v0, b1, v1, ...)` is `v0` where `at < b1`, `v1` where `b1 <= at < b2`, and so on.
     Source: `optax.join_schedules`.
     """
-    import optax
-
-    constants = [optax.constant_schedule(jnp.asarray(number, float)) for number in (value, *then[1::2])]
-    boundaries: Any = then[::2]
-    joined: Any = optax.join_schedules(constants, boundaries)(at)
-    return joined
+    large, small = _split(at)
+    now = jnp.asarray(value, float)
+    for boundary, number in zip(then[::2], then[1::2], strict=True):
+        more, less = _split(boundary)
+        now = jnp.where(small - less >= more - large, number, now)
+    return now
 
 
 @op(
@@ -120,4 +145,4 @@ def cyclic(
     `low + (high - low)*minimum(phase/ratio, 1)` with `phase = at/period - floor(at/period)`.
     Source: Fu et al. (2019), Cyclical annealing schedule, equations 6 and 7.
     """
-    return _between(low, high, jnp.minimum(jnp.mod(at, period) / (period * ratio), 1))
+    return _between(low, high, jnp.minimum(_remainder(at, period) / (period * ratio), 1))

@@ -4,6 +4,7 @@ Each is a pair of pure functions in the manner of Optax, for `jit` and `scan`; a
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from lossdsl.loss import LossDict
 from lossdsl.training.balance import (
     SHARE,
     AdaptiveWeights,
-    by_label,
+    balancing,
     check_optimizer,
     checked,
     chosen_labels,
@@ -69,26 +70,25 @@ def learning_rate_annealing(
     """
     alpha = checked("alpha", alpha, *SHARE)
 
-    def chosen(values: LossDict, state: Array | None = None) -> tuple[str, ...]:
-        labels = chosen_labels(values, terms, state, without=reference)
+    def chosen(values: LossDict, weights: Any) -> tuple[str, ...]:
+        labels = chosen_labels(values, weights, terms, without=reference)
         if reference in labels:
             advice = "leave the reference out of `terms`: it keeps its weight"
             raise error("bad-argument", argument="reference", got=f"`{reference}`, which is adapted", advice=advice)
         return labels
 
-    def init(values: LossDict) -> AnnealingState:
-        return AnnealingState(jnp.ones_like(losses_of(values, chosen(values))))
+    def init(labels: tuple[str, ...], values: LossDict) -> AnnealingState:
+        return AnnealingState(jnp.ones_like(losses_of(values, labels)))
 
-    def update(values: LossDict, state: AnnealingState, gradients: Any = None) -> tuple[dict[str, Array], Any]:
-        labels = chosen(values, state.weights)
-        sizes = jnp.abs(gradient_rows("learning_rate_annealing", gradients, (reference, *labels)))
+    def step(labels: tuple[str, ...], values: LossDict, state: AnnealingState, gradients: Any) -> Any:
+        sizes = jnp.abs(gradient_rows(gradients, (reference, *labels)))
         lead = jnp.max(sizes[0]) * jnp.abs(constant(values.weights[reference]))
         mean = jnp.mean(sizes[1:], axis=1)
         estimate = jnp.where(mean > 0, lead / jnp.where(mean > 0, mean, 1), state.weights)
         weights = (1 - alpha) * state.weights + alpha * estimate
-        return by_label(labels, weights), AnnealingState(weights)
+        return AnnealingState(weights), [losses_of(values, labels), sizes]
 
-    return AdaptiveWeights(init, update)
+    return balancing(chosen, init, step, lambda state: state.weights, "learning_rate_annealing")
 
 
 class GradNormState(NamedTuple):
@@ -139,15 +139,15 @@ def grad_norm(
     alpha = checked("alpha", alpha)
     check_optimizer(optimizer)
 
-    def init(values: LossDict) -> GradNormState:
-        losses = losses_of(values, chosen_labels(values, terms))
+    def init(labels: tuple[str, ...], values: LossDict) -> GradNormState:
+        losses = losses_of(values, labels)
         weights = jnp.ones_like(losses)
         return GradNormState(losses, weights, optimizer.init(weights))
 
-    def update(values: LossDict, state: GradNormState, gradients: Any = None) -> tuple[dict[str, Array], GradNormState]:
-        labels = chosen_labels(values, terms, state.weights)
-        sizes = jnp.linalg.norm(gradient_rows("grad_norm", gradients, labels), axis=1).astype(state.weights.dtype)
-        progress = ratio(losses_of(values, labels), state.initial)
+    def step(labels: tuple[str, ...], values: LossDict, state: GradNormState, gradients: Any) -> Any:
+        losses = losses_of(values, labels)
+        sizes = jnp.linalg.norm(gradient_rows(gradients, labels), axis=1).astype(state.weights.dtype)
+        progress = ratio(losses, state.initial)
         rate = ratio(progress, jnp.mean(progress))
         norms = state.weights * sizes
         slope = jnp.sign(norms - jnp.mean(norms) * rate**alpha) * sizes
@@ -155,6 +155,6 @@ def grad_norm(
         positive = jnp.maximum(moved, 0)
         total = jnp.sum(positive)
         weights = jnp.where(total > 0, len(labels) * positive / jnp.where(total > 0, total, 1), state.weights)
-        return by_label(labels, weights), GradNormState(state.initial, weights, optimizer_state)
+        return GradNormState(state.initial, weights, optimizer_state), [losses, sizes]
 
-    return AdaptiveWeights(init, update)
+    return balancing(partial(chosen_labels, terms=terms), init, step, lambda state: state.weights, "grad_norm")

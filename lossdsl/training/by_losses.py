@@ -4,6 +4,7 @@ Each is a pair of pure functions in the manner of Optax, for `jit` and `scan`; a
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -16,7 +17,7 @@ from lossdsl.loss import LossDict
 from lossdsl.training.balance import (
     SHARE,
     AdaptiveWeights,
-    by_label,
+    balancing,
     check_optimizer,
     checked,
     chosen_labels,
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
 
 class SoftAdaptState(NamedTuple):
-    """The losses of the last update, (terms,)."""
+    """The losses of the last update and its weights, each (terms,)."""
 
     losses: Array
+    weights: Array
 
 
 def soft_adapt(
@@ -71,13 +73,11 @@ def soft_adapt(
     """
     beta = checked("beta", beta)
 
-    def init(values: LossDict) -> SoftAdaptState:
-        return SoftAdaptState(losses_of(values, chosen_labels(values, terms)))
+    def init(labels: tuple[str, ...], values: LossDict) -> SoftAdaptState:
+        losses = losses_of(values, labels)
+        return SoftAdaptState(losses, jnp.full_like(losses, 1 / len(labels)))
 
-    def update(
-        values: LossDict, state: SoftAdaptState, gradients: Any = None
-    ) -> tuple[dict[str, Array], SoftAdaptState]:
-        labels = chosen_labels(values, terms, state.losses)
+    def step(labels: tuple[str, ...], values: LossDict, state: SoftAdaptState, _: Any) -> Any:
         losses = losses_of(values, labels)
         change = losses - state.losses
         tiny = jnp.finfo(losses.dtype).tiny
@@ -86,9 +86,9 @@ def soft_adapt(
         weights = jax.nn.softmax(beta * change)
         if loss_weighted:
             weights = losses * weights / (jnp.sum(losses * weights) + tiny)
-        return by_label(labels, weights), SoftAdaptState(losses)
+        return SoftAdaptState(losses, weights), [losses]
 
-    return AdaptiveWeights(init, update)
+    return balancing(partial(chosen_labels, terms=terms), init, step, lambda state: state.weights)
 
 
 class RelobraloState(NamedTuple):
@@ -147,14 +147,11 @@ def relobralo(
     alpha, rho = checked("alpha", alpha, *SHARE), checked("rho", rho, *SHARE)
     temperature = checked("temperature", temperature, "a number above 0", lambda number: number > 0)
 
-    def init(values: LossDict) -> RelobraloState:
-        losses = losses_of(values, chosen_labels(values, terms))
+    def init(labels: tuple[str, ...], values: LossDict) -> RelobraloState:
+        losses = losses_of(values, labels)
         return RelobraloState(key, losses, losses, jnp.ones_like(losses))
 
-    def update(
-        values: LossDict, state: RelobraloState, gradients: Any = None
-    ) -> tuple[dict[str, Array], RelobraloState]:
-        labels = chosen_labels(values, terms, state.losses)
+    def step(labels: tuple[str, ...], values: LossDict, state: RelobraloState, _: Any) -> Any:
         losses = losses_of(values, labels)
         next_key, draw = jr.split(state.key)
 
@@ -163,9 +160,9 @@ def relobralo(
 
         history = jnp.where(jr.bernoulli(draw, rho), state.weights, balance(state.initial))
         weights = alpha * history + (1 - alpha) * balance(state.losses)
-        return by_label(labels, weights), RelobraloState(next_key, state.initial, losses, weights)
+        return RelobraloState(next_key, state.initial, losses, weights), [losses]
 
-    return AdaptiveWeights(init, update)
+    return balancing(partial(chosen_labels, terms=terms), init, step, lambda state: state.weights)
 
 
 class UncertaintyState(NamedTuple):
@@ -206,16 +203,14 @@ def uncertainty(optimizer: "optax.GradientTransformation", *, terms: Sequence[st
     """
     check_optimizer(optimizer)
 
-    def init(values: LossDict) -> UncertaintyState:
-        log_variances = jnp.zeros_like(losses_of(values, chosen_labels(values, terms)))
+    def init(labels: tuple[str, ...], values: LossDict) -> UncertaintyState:
+        log_variances = jnp.zeros_like(losses_of(values, labels))
         return UncertaintyState(log_variances, optimizer.init(log_variances))
 
-    def update(
-        values: LossDict, state: UncertaintyState, gradients: Any = None
-    ) -> tuple[dict[str, Array], UncertaintyState]:
-        labels = chosen_labels(values, terms, state.log_variances)
-        slope = (1 - jnp.exp(-state.log_variances) * losses_of(values, labels)) / 2
+    def step(labels: tuple[str, ...], values: LossDict, state: UncertaintyState, _: Any) -> Any:
+        losses = losses_of(values, labels)
+        slope = (1 - jnp.exp(-state.log_variances) * losses) / 2
         log_variances, optimizer_state = stepped(optimizer, slope, state.optimizer, state.log_variances)
-        return by_label(labels, jnp.exp(-log_variances) / 2), UncertaintyState(log_variances, optimizer_state)
+        return UncertaintyState(log_variances, optimizer_state), [losses]
 
-    return AdaptiveWeights(init, update)
+    return balancing(partial(chosen_labels, terms=terms), init, step, lambda state: jnp.exp(-state.log_variances) / 2)

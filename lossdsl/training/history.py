@@ -12,10 +12,11 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lossdsl.backends import unfit
 from lossdsl.errors import described, error, listed
-from lossdsl.loss import LossDict
-from lossdsl.training.history_file import read_history, write_history
+from lossdsl.language import described_number
+from lossdsl.loss import LossDict, on_device
+from lossdsl.training.history_file import held_steps, read_history, write_history
+from lossdsl.training.history_join import absent, float_type, joined
 
 
 class LossHistory(eqx.Module):
@@ -60,12 +61,12 @@ class LossHistory(eqx.Module):
         """
         if isinstance(losses, LossDict):
             like = jax.eval_shape(lambda losses: losses, losses)
-            labels, shape, dtype = tuple(like), like.total.shape, _float_type(like)
+            labels, shape, dtype = tuple(like), like.total.shape, float_type(like)
         else:
             labels, shape, dtype = _labels(losses), (), jnp.result_type(float)
         iterations = _iterations(steps)
         shape = (*shape, len(iterations))
-        return cls(_absent(labels, shape, dtype), _absent(labels, shape, dtype), iterations)
+        return cls(absent(labels, shape, dtype), absent(labels, shape, dtype), iterations)
 
     @classmethod
     def from_scan(
@@ -106,8 +107,8 @@ class LossHistory(eqx.Module):
         labels = tuple(losses)
 
         def rows(losses: LossDict) -> LossDict:
-            dtype = _float_type(jax.eval_shape(lambda losses: losses, losses))
-            fitting = _fitting(losses, labels, shape)
+            dtype = float_type(jax.eval_shape(lambda losses: losses, losses))
+            fitting = on_device(_fitting(losses, labels, shape))
             whole = (jnp.broadcast_to(jnp.asarray(leaf, dtype), shape) for leaf in jax.tree.leaves(fitting))
             return jax.tree.unflatten(jax.tree.structure(fitting), [jnp.moveaxis(leaf, axis, -1) for leaf in whole])
 
@@ -138,8 +139,27 @@ class LossHistory(eqx.Module):
         """The history with the validation losses of one training iteration set, or of several; see `record`."""
         total, validation = self.train.total, self.validation
         if validation is None:
-            validation = _absent(tuple(self.train), total.shape, total.dtype)
+            validation = absent(tuple(self.train), total.shape, total.dtype)
         return type(self)(self.train, _recorded(validation, self.steps, step, values), self.steps)
+
+    def join(self, later: "LossHistory") -> Self:
+        """The rows of both histories, as of a run that was resumed.
+
+        A row that both have is that of `later`, whole, if anything was recorded in it there; else the one of this
+        history. A term that only one of them has is NaN in the rows of the other. Validation is joined likewise. It is
+        done on the host, outside of `jit`.
+
+        Raises:
+            LossDataError: If `later` is no history or of an ensemble of another shape, or if one of them is traced.
+
+        Example:
+            >>> values = LossDict({"a": jnp.float32(2.0)}, {"a": 1.0})
+            >>> first = LossHistory.start(["a"], 3).record(0, values).record(1, values)
+            >>> both = first.join(LossHistory.start(["a"], [1, 2, 3]).record(2, values))
+            >>> both.steps, both.train["a"]
+            (Array([0, 1, 2, 3], dtype=int32), Array([ 2.,  2.,  2., nan], dtype=float32))
+        """
+        return type(self)(*joined(self, later))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the history to a file, an `.npz` without pickles, whole or not at all.
@@ -186,26 +206,15 @@ def _iterations(given: Any) -> Array:
     if isinstance(given, int | np.integer) and not isinstance(given, bool):
         if given < 1:
             raise error("history-steps", got=int(given))
-        return jnp.arange(given)
+        return held_steps(np.arange(given))
     steps = given if isinstance(given, jax.core.Tracer) else np.asarray(given)
     if steps.ndim != 1 or not steps.size or not jnp.issubdtype(steps.dtype, jnp.integer):
         raise error("history-steps", got=described(given))
-    if isinstance(steps, np.ndarray) and len(later := np.flatnonzero(np.diff(steps) <= 0)):
+    if isinstance(steps, jax.core.Tracer):
+        return jnp.asarray(steps)
+    if len(later := np.flatnonzero(steps[1:] <= steps[:-1])):
         raise error("history-steps", got=f"..., {steps[later[0]]}, {steps[later[0] + 1]}, ...")
-    if found := unfit(steps):
-        raise error("not-held", name="steps", got=found[0], advice=found[1])
-    return jnp.asarray(steps)
-
-
-def _float_type(like: LossDict) -> Any:
-    dtype = jnp.result_type(like.total, *like.values(), *like.raw.values())
-    return dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.result_type(float)
-
-
-def _absent(labels: Sequence[str], shape: tuple[int, ...], dtype: Any) -> LossDict:
-    # One array for all would be a buffer that cannot be donated.
-    values, raw, weights = ([jnp.full(shape, jnp.nan, dtype) for _ in labels] for _ in range(3))
-    return LossDict.of(zip(labels, values, strict=True), raw, weights, jnp.full(shape, jnp.nan, dtype))
+    return held_steps(steps)
 
 
 def _fitting(values: Any, labels: tuple[str, ...], shape: tuple[int, ...]) -> LossDict:
@@ -237,11 +246,16 @@ def _fitting(values: Any, labels: tuple[str, ...], shape: tuple[int, ...]) -> Lo
 
 def _recorded(losses: LossDict, steps: Array, step: ArrayLike, values: LossDict) -> LossDict:
     # Not a method: Equinox flattens the whole module each time that one is called.
+    kind = step.dtype if hasattr(step, "dtype") else np.asarray(step).dtype
+    if not jnp.issubdtype(kind, jnp.number):
+        raise error("bad-step", got=described_number(step))
     fitting = _fitting(values, tuple(losses), (*losses.total.shape[:-1], *np.shape(step)))
     if steps.ndim > 1:
         # The members of an ensemble share their steps.
         steps = steps[(0,) * (steps.ndim - 1)]
-    return _set_rows(losses, _rows(steps, step), fitting)
+    # What is absent is NaN, and no mistake.
+    with jax.debug_nans(False), jax.debug_infs(False):
+        return _set_rows(losses, *on_device((_rows(steps, step), fitting)))
 
 
 def _rows(steps: Any, step: Any) -> Any:

@@ -33,6 +33,17 @@ def write_history(path: Path, train: LossDict, validation: LossDict | None, step
     write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
 
 
+def held_steps(steps: np.ndarray) -> Array:
+    """The iterations as an array of JAX, which holds no whole numbers beyond 2**31 without x64.
+
+    Raises:
+        LossDataError: For one that the type cannot hold.
+    """
+    if found := unfit(steps):
+        raise error("not-held", name="steps", got=found[0], advice=found[1])
+    return jax.device_put(np.array(steps, jax.dtypes.canonicalize_dtype(steps.dtype)))
+
+
 def read_history(path: Path) -> tuple[LossDict, LossDict | None, Array]:
     """The losses of training and of validation, and the steps, that `write_history` wrote.
 
@@ -45,7 +56,7 @@ def read_history(path: Path) -> tuple[LossDict, LossDict | None, Array]:
         train, validation = _losses("train", labels, arrays), None
         if any(key.startswith("validation.") for key in arrays):
             validation = _losses("validation", labels, arrays)
-        return train, validation, jnp.asarray(arrays["steps"])
+        return train, validation, held_steps(arrays["steps"])
     except LossError:
         raise
     except Exception as failure:
@@ -105,7 +116,7 @@ def _whole(labels: list[str], arrays: dict[str, np.ndarray]) -> dict[str, np.nda
 
 def _losses(name: str, labels: list[str], arrays: dict[str, np.ndarray]) -> LossDict:
     values, raw, weights, total = (arrays[f"{name}.{part}"] for part in _PARTS)
-    rows = {label: jnp.asarray(value) for label, value in zip(labels, values, strict=True)}
+    rows = {label: jax.device_put(value) for label, value in zip(labels, values, strict=True)}
     if len(rows) < len(labels):
         raise ValueError("a label stands there twice")
-    return LossDict.of(rows, list(map(jnp.asarray, raw)), list(map(jnp.asarray, weights)), jnp.asarray(total))
+    return LossDict.of(rows, list(map(jax.device_put, raw)), list(map(jax.device_put, weights)), jax.device_put(total))

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from lossdsl.errors import clip, described, error
-from lossdsl.loss import AbstractLoss, CompositeLoss, LossDict, compile
+from lossdsl.loss import AbstractLoss, CompositeLoss, LossDict, compile, on_device
 from lossdsl.training.history import LossHistory
 
 if TYPE_CHECKING:
@@ -20,12 +21,17 @@ _COLOURS = """
 #0072b2 #d55e00 #009e73 #cc79a7 #e69f00 #56b4e9 #882255 #999933 #5e4fa2 #44aa99
 #8c510a #7f7f7f #c51b1b #8fbf3f #e377c2 #01665e #c7a76c #1f3b73 #ff7f7f #6a8f2f
 """.split()  # noqa: SIM905
+_CROSS: dict[str, Any] = {"linestyle": "", "marker": "x", "markersize": 6, "markeredgewidth": 1.5, "zorder": 3}
 _STYLES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
+
+
+# More points than pixels are not seen.
+_MOST_STEPS = 4000
 
 
 @dataclass(frozen=True)
 class _Series:
-    """What is drawn in one colour: the values of the members, (members, steps), NaN where absent."""
+    """What is drawn in one colour: the values of the members, (members, steps), NaN where absent, inf if not finite."""
 
     label: str
     train: np.ndarray
@@ -46,7 +52,10 @@ def plot_loss_history(
 
     Of an ensemble a line is the mean of the members, and the band around it goes from the least to the greatest:
     both are positive where the losses are, which a mean minus a standard deviation is not. A 0 lies below a
-    logarithmic axis, and a term that is 0 throughout is marked so in the legend. Rows that are NaN are left out.
+    logarithmic axis, and a term that is 0 throughout is marked so in the legend. Rows that are absent are left out.
+
+    Where a recorded loss is not finite the line breaks off, with an x on the last value before; of an ensemble it goes
+    on with the members that are finite. The legend says how many are not.
 
     Args:
         history: The history.
@@ -63,6 +72,7 @@ def plot_loss_history(
     Raises:
         LossError: If Matplotlib is not installed.
         LossDataError: If the members of an ensemble do not have the same steps.
+        LossValueError: If it is no history.
 
     Example:
         >>> history = LossHistory.start(["a"], 3).record(0, LossDict({"a": np.float32(2.0)}, {"a": 1.0}))
@@ -70,6 +80,9 @@ def plot_loss_history(
         >>> [line.get_label() for line in figure.axes[0].lines]
         ['total', 'a']
     """
+    if not isinstance(history, LossHistory):
+        advice = "give a `LossHistory`; of stacked losses `LossHistory.from_scan` makes one"
+        raise error("bad-argument", argument="history", got=described(history), advice=advice)
     target = _new_axes() if ax is None else ax
     steps = np.asarray(history.steps).reshape(-1, history.steps.shape[-1])
     if (steps != steps[0]).any():
@@ -86,7 +99,8 @@ def plot_schedule(loss: AbstractLoss, steps: Any, ax: "Axes | None" = None) -> "
 
     Args:
         loss: The loss.
-        steps: The last training iteration, which begins with 0; or an array of iterations.
+        steps: The last training iteration, which begins with 0, of many some thousand are drawn; or an array of
+            iterations.
         ax: The axes to draw on, else those of a new figure, as for `plot_loss_history`.
 
     Returns:
@@ -105,10 +119,10 @@ def plot_schedule(loss: AbstractLoss, steps: Any, ax: "Axes | None" = None) -> "
     target = _new_axes() if ax is None else ax
     series = [
         # Constant weights are often equal: a dashed line lets the one below it through.
-        _Series(label, _members(values), {"linewidth": 1.4, "zorder": 2.1, **_look(i, i)})
+        _Series(label, _marked(values, [np.zeros(at.shape)]), {"linewidth": 1.4, "zorder": 2.1, **_look(i, i)})
         for i, (label, values) in enumerate(_weights_over(composite, at).items())
     ]
-    peaks = [peak for one in series if (peak := np.nanmax(np.abs(one.train), initial=0))]
+    peaks = [peak for one in series if (peak := np.max(np.abs(one.train), initial=0, where=np.isfinite(one.train)))]
     log = max(peaks, default=1) > 100 * min(peaks, default=1)
     return _figure(target, at, series, "weight", log=log, own=ax is None)
 
@@ -117,7 +131,10 @@ def _iterations(steps: Any) -> np.ndarray:
     advice = "give the last training iteration, or an array of them"
     try:
         given = np.asarray(steps)
-        at = np.arange(int(given) + 1) if given.ndim == 0 and given.dtype.kind in "iu" else given
+        at = given
+        if given.ndim == 0 and given.dtype.kind in "iu":
+            number = min(int(given), _MOST_STEPS) + 1
+            at = np.rint(np.linspace(0, int(given), number)).astype(int) if number > 0 else np.empty(0)
     except (TypeError, ValueError):
         at = np.empty(0)
     if at.ndim != 1 or not at.size or at.dtype.kind not in "iuf" or not np.isfinite(at).all():
@@ -132,10 +149,12 @@ def _weights_over(loss: CompositeLoss, steps: np.ndarray) -> dict[str, Any]:
     def weights(loss: CompositeLoss, step: Any) -> list[Any]:
         return loss.program.weights(loss.numbers, loss.parameters, step)
 
+    if steps.dtype.kind in "iu" and max(abs(steps.min()), steps.max()) > jnp.iinfo(jnp.result_type(int)).max:
+        steps = steps.astype(float)
     over = jax.vmap(weights, in_axes=(None, 0))
     for _ in loss.numbers.shape[:-1]:
         over = jax.vmap(over, in_axes=(0, None))
-    return dict(zip(loss.labels, over(loss, steps), strict=True))
+    return dict(zip(loss.labels, jax.jit(over)(loss, on_device(steps)), strict=True))
 
 
 def _figure(ax: "Axes", steps: np.ndarray, series: list[_Series], name: str, *, log: bool, own: bool) -> "Figure":
@@ -157,8 +176,8 @@ def _series(history: LossHistory, weighted: bool, validation: bool, total: bool)
         # Below the terms and thicker: a term that is nearly all of the total stays visible on it.
         look = {"color": "black", "linestyle": "-", "linewidth": 2.4, "zorder": 2.0}
         absent = np.full((1, history.steps.shape[-1]), np.nan)
-        checked = absent if shown is None else _members(shown.total)
-        yield _Series("total" if weighted else "total (weighted)", _members(history.train.total), look, checked)
+        checked = absent if shown is None else _total(shown)
+        yield _Series("total" if weighted else "total (weighted)", _total(history.train), look, checked)
     for i, (label, train) in enumerate(_terms(history.train, weighted).items()):
         look = {"linewidth": 1.1, "zorder": 2.1, **_look(i, i // len(_COLOURS))}
         checked = np.full_like(train, np.nan) if shown is None else _terms(shown, weighted)[label]
@@ -170,7 +189,19 @@ def _look(colour: int, style: int) -> dict[str, Any]:
 
 
 def _terms(losses: LossDict, weighted: bool) -> dict[str, np.ndarray]:
-    return {label: _members(values) for label, values in (losses if weighted else losses.raw).items()}
+    raw, weights, shown = losses.raw, losses.weights, losses if weighted else losses.raw
+    return {label: _marked(shown[label], [losses[label], raw[label], weights[label]]) for label in losses}
+
+
+def _total(losses: LossDict) -> np.ndarray:
+    return _marked(losses.total, jax.tree.leaves(losses))
+
+
+def _marked(values: Any, recorded: list[Any]) -> np.ndarray:
+    """The values of the members, infinite where they are not finite; NaN where nothing was recorded at all."""
+    numbers = _members(values)
+    absent = np.logical_and.reduce([np.isnan(_members(part)) for part in recorded])
+    return np.where(absent, np.nan, np.where(np.isfinite(numbers), numbers, np.inf))
 
 
 def _members(values: Any) -> np.ndarray:
@@ -194,7 +225,7 @@ def _scale(ax: "Axes", series: list[_Series], log: bool) -> None:
     sizes = np.abs(values[np.isfinite(values) & (values != 0)])
     if not log or not sizes.size:
         ax.set_yscale("linear")
-    elif (values < 0).any():
+    elif (values[np.isfinite(values)] < 0).any():
         # More decades on each side of 0 would be mostly the noise of what crosses it. Ticks stand at powers of ten.
         power = np.floor(np.log10(max(sizes.min(), sizes.max() * 1e-4)))
         ax.set_yscale("symlog", linthresh=10.0**power)
@@ -204,13 +235,17 @@ def _scale(ax: "Axes", series: list[_Series], log: bool) -> None:
 
 def _draw(ax: "Axes", steps: np.ndarray, one: _Series) -> None:
     x, mean, least, greatest = _spread(steps, one.train)
-    # A line of one point would not be seen.
-    ax.plot(
-        x, mean, label=one.label, marker="." if len(x) == 1 else "", markersize=4 * one.look["linewidth"], **one.look
-    )
+    # A point between gaps would not be seen on a line.
+    gaps = np.isnan(np.pad(mean, 1, constant_values=np.nan))
+    alone = np.flatnonzero(gaps[:-2] & ~gaps[1:-1] & gaps[2:]).tolist()
+    dots: dict[str, Any] = {"marker": ".", "markersize": 4 * one.look["linewidth"], "markevery": alone} if alone else {}
+    ax.plot(x, mean, label=one.label, **dots, **one.look)
     if len(one.train) > 1:
         ax.fill_between(x, least, greatest, color=one.look["color"], alpha=0.18, linewidth=0, zorder=1.9)
+    if len(ends := _ends(steps, one.train)):
+        ax.plot(*ends.T, label=f"{one.label} (not finite)", color=one.look["color"], **_CROSS)
     x, mean, least, greatest = _spread(steps, one.validation)
+    x, mean, least, greatest = (part[~np.isnan(mean)] for part in (x, mean, least, greatest))
     if not len(x):
         return
     size = min(4.5, max(1.5, 25 / np.sqrt(len(x))))
@@ -221,18 +256,28 @@ def _draw(ax: "Axes", steps: np.ndarray, one: _Series) -> None:
 
 
 def _spread(steps: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, least and greatest of the members that have a value, at the steps where the mean is a number."""
+    """Mean, least and greatest of the members that are finite, at the steps that any has; NaN where none is."""
     present = ~np.isnan(members).all(axis=0)
     steps, members = steps[present], members[:, present]
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.nanmean(members, axis=0)
-    finite = np.isfinite(mean)
-    return (
-        steps[finite],
-        mean[finite],
-        np.nanmin(members[:, finite], axis=0, initial=np.inf),
-        np.nanmax(members[:, finite], axis=0, initial=-np.inf),
-    )
+    finite = np.isfinite(members)
+    number = finite.sum(axis=0)
+    with np.errstate(over="ignore"):
+        mean = np.sum(members, axis=0, where=finite) / np.maximum(number, 1)
+    known = (number > 0) & np.isfinite(mean)
+    least = np.min(members, axis=0, where=finite, initial=np.inf)
+    greatest = np.max(members, axis=0, where=finite, initial=-np.inf)
+    return steps, *(np.where(known, part, np.nan) for part in (mean, least, greatest))  # type: ignore[return-value]
+
+
+def _ends(steps: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Where and how large each member was before it was not finite, (ends, 2)."""
+    found = [np.empty((0, 2))]
+    for member in members:
+        known = ~np.isnan(member)
+        points = np.column_stack([steps[known], member[known]])
+        finite = np.isfinite(points[:, 1])
+        found.append(points[:-1][finite[:-1] & ~finite[1:]])
+    return np.concatenate(found)
 
 
 def _furnish(ax: "Axes", name: str) -> None:
@@ -258,6 +303,9 @@ def _legend(ax: "Axes", series: list[_Series]) -> float:
     if any(np.isfinite(one.validation).any() for one in series):
         handles.append(Line2D([], [], linestyle="", color="0.4", **_circle(4.5)))
         labels.append("validation")
+    if any(len(_ends(np.arange(one.train.shape[1]), one.train)) for one in series):
+        handles.append(Line2D([], [], color="0.4", **_CROSS))
+        labels.append("the last finite value")
     if not handles:
         return 0.0
     columns = -(-len(handles) // 20)
@@ -271,7 +319,10 @@ def _circle(size: float) -> dict[str, Any]:
 
 
 def _legend_text(one: _Series, scale: str) -> str:
-    known = one.train[~np.isnan(one.train)]
-    invisible = scale == "log" and known.size and not known.any()
+    known = one.train[np.isfinite(one.train)]
+    notes = ["0"] * bool(scale == "log" and known.size and not known.any())
+    broken = sum(np.isinf(one.train).any(axis=1) | np.isinf(one.validation).any(axis=1))
+    if broken:
+        notes.append(f"{broken} of {len(one.train)} not finite" if len(one.train) > 1 else "not finite")
     # Between two dollars Matplotlib reads mathematics.
-    return clip(one.label, 40).replace("$", r"\$") + " (0)" * bool(invisible)
+    return " ".join([clip(one.label, 40).replace("$", r"\$"), *(f"({note})" for note in notes)])

@@ -218,6 +218,7 @@ STEPS = [
     np.float32(7),
     jnp.int32(7),
     jnp.uint8(7),
+    np.asarray(7),
     jnp.float32(7),
     jnp.asarray(7),
     jnp.asarray(7.0),
@@ -225,10 +226,10 @@ STEPS = [
 
 
 @pytest.mark.parametrize("weak", [False, True])
-def test_one_trace_for_all_kinds_of_step(reach, loss, traces, weak):
-    steps = [*STEPS, jax.jit(lambda: 1.0 * 7)()] if weak else STEPS
+def test_one_trace_for_all_whole_steps_and_one_for_floats(reach, loss, traces, weak):
+    steps = [*STEPS, jax.jit(lambda: 1.0 * 7)(), jax.jit(lambda: 1 * 7)()] if weak else STEPS
     totals = [loss(reach.states, reach.trial_specs, step=step).total for step in steps]
-    assert len(traces) == 1
+    assert len(traces) == 2
     assert {float(total) for total in totals} == {float(totals[0])}
 
 
@@ -269,7 +270,7 @@ def test_per_trial_is_compiled_once(reach, monkeypatch):
     evaluate = Program.evaluate
     monkeypatch.setattr(Program, "evaluate", lambda *args, **how: seen.append(how) or evaluate(*args, **how))
     loss = ld.compile("0.5*position + step*sqnorm(effector.vel + 0.125)")
-    for step in (1, 2.0):
+    for step in (1, 2):
         values = loss.with_weights(position=step).per_trial(reach.states, reach.trial_specs, step=step)
     assert seen == [{"trials": True}]
     assert list(values.raw) == list(values.weights) == list(loss.labels)

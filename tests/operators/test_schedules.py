@@ -161,6 +161,52 @@ def test_one_trace_inside_jit_scan_and_filter_jit(reach, traced):
     assert len(seen) <= 1
 
 
+LATE = [2**24 + 1, 2_000_000_499, 2**31 - 1]
+
+
+@pytest.mark.parametrize("step", LATE)
+@pytest.mark.parametrize("kind", [int, jnp.uint32])
+def test_a_step_that_float32_does_not_hold(step, kind):
+    def at(text, **parameters):
+        return float(weight(ld.compile(f"{text}*nn_output", parameters=parameters), kind(step)))
+
+    for period in (1000, 333.25, 2**24 + 1):
+        assert_allclose(at(f"cyclic(0, 1, {period}, 1)"), step % period / period, atol=1e-6)
+    for period in (1000, 333.25):
+        assert_allclose(at("cyclic(0, 1, p, 1)", p=period), step % period / period, atol=1e-6)
+    assert [at(f"piecewise(0, {step + by}, 1)") for by in (-1, 0, 0.5, 1)] == [1, 1, 0, 0]
+    boundary = int(np.nextafter(np.float32(step), np.float32(np.inf)))
+    assert at("piecewise(0, p, 1)", p=boundary) == (step >= boundary)
+    assert_allclose(at("(linear(1, 3, 2e9) + 1e-9*step)"), 1 + min(step / 1e9, 2) + step * 1e-9, rtol=1e-6)
+
+
+def test_a_late_step_in_a_scan_and_with_float64():
+    def run():
+        loss = ld.compile("cyclic(0, 1, 1000)*nn_output + piecewise(0, 2e9, 1)*sqnorm(2*net.output) as late")
+        states = {"net": {"output": jnp.ones((1, 2, 2))}}
+        steps = jnp.arange(2_000_000_000 - 2, 2_000_000_000 + 3)
+        values = jax.lax.scan(lambda _, step: (_, loss(states, None, step=step)), None, steps)[1]
+        assert_allclose(values.weights["nn_output"], [1, 1, 0, 0.002, 0.004], atol=1e-6)
+        assert_array_equal(values.weights["late"], [0, 0, 1, 1, 1])
+
+    run()
+    with jax.enable_x64(True):
+        run()
+        late = ld.compile("cyclic(0, 1, 1000)*nn_output")
+        assert_allclose(weight(late, 10**13 + 250), 0.5)
+    assert_allclose(weight(late, 10**13), 0, atol=2)  # beyond int32 it is a float
+
+
+def test_fractions_of_a_step_are_allowed():
+    assert_allclose(weights("cyclic(0, 1, 8)", [0.5, -0.5, 7.5]), [0.125, 1, 1])
+    assert_array_equal(weights("piecewise(0, 2.5, 1)", [2, 2.25, 2.5, 3]), [0, 0, 1, 1])
+
+
+def test_a_step_in_arithmetic_does_not_wrap_around():
+    assert_allclose(weights("step**4", [-7, 100_000]), [7**4, 1e20], rtol=1e-6)
+    assert_allclose(weights("(3*step)", [2**31 - 1]), [3 * 2**31], rtol=1e-6)
+
+
 # The figure.
 
 
@@ -179,6 +225,14 @@ def test_a_plot_shows_every_weight():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list(shown)
     # Weights that are equal lie on each other.
     assert ax.lines[0].get_linestyle() == "-" and ax.lines[1].get_linestyle() == "--"
+
+
+@pytest.mark.parametrize("last", [10**9, 10**12])
+def test_a_plot_of_many_iterations_is_one_of_some(last):
+    drawn = lines(ld.plot_schedule(ld.compile("position + piecewise(0, 5e8, 1)*velocity"), last))["velocity"]
+    at = drawn.get_xdata()
+    assert (at[0], at[-1]) == (0, last) and 2000 < len(at) < 5000 and np.all(np.diff(at) > 0)
+    assert_array_equal(drawn.get_ydata(), at >= 5e8)
 
 
 def test_a_plot_is_one_call(monkeypatch):
@@ -231,7 +285,14 @@ def test_a_plot_of_an_ensemble_of_losses():
 
 @pytest.mark.parametrize(
     "steps, got",
-    [(-1, "`-1`"), (2.5, "`2.5`"), (True, "`True`"), ([], "a list"), (np.ones((2, 2)), "an array of shape (2, 2)")],
+    [
+        (10**30, f"`{10**30}`"),
+        (-1, "`-1`"),
+        (2.5, "`2.5`"),
+        (True, "`True`"),
+        ([], "a list"),
+        (np.ones((2, 2)), "an array of shape (2, 2)"),
+    ],
 )
 def test_steps_of_a_plot_that_are_none(steps, got):
     with pytest.raises(ld.LossValueError) as caught:

@@ -220,7 +220,8 @@ PLANE = ld.Vocabulary(
     quantities={"pos": ld.Quantity("states.pos", "batch time xy", doc="where it is")},
     parameters={"alpha": 0.3},
 )
-LOSS = ld.compile("1.0*sqnorm(pos - 3) as far + 1.0*sqnorm(final(pos)) as near + alpha*sqnorm(pos) as effort", PLANE)
+TEXT = "1.0*sqnorm(pos - 3) as far + 1.0*sqnorm(final(pos)) as near + alpha*sqnorm(pos) as effort"
+LOSS = ld.compile(TEXT, PLANE)
 TERMS = ["near", "far"]
 METHODS = {
     "soft_adapt": lambda: adaptive.soft_adapt(1.0, normalized=True, terms=TERMS),
@@ -247,7 +248,9 @@ def training_step(method, optimizer, carry):
 def test_scan_is_a_python_loop(precision, name):
     method, optimizer = METHODS[name](), optax.sgd(1e-2)
     model = {"w": jnp.array([0.3, -0.2]), "b": jnp.full((1, 1, 1), 0.1)}
-    first = (model, optimizer.init(model), method.init(LOSS(rollout(model), None)), LOSS)
+    # Traced, a loss has the rounding of the float type in which it was compiled.
+    loss = ld.compile(TEXT, PLANE)
+    first = (model, optimizer.init(model), method.init(loss(rollout(model), None)), loss)
     traces = []
 
     def body(carry, _):
@@ -308,6 +311,45 @@ def test_terms_that_are_zero_give_finite_weights(name):
         still = gradients(far=[0, 0], near=[0, 0], effort=[0, 0])
         found = run(method, nothing, values, values, gradients=still)
         assert np.all(np.isfinite(found))
+
+
+FINITE = (losses(far=3, near=2, effort=1), gradients(far=[3, 4], near=[1, 2], effort=[0, 2]))
+BROKEN = {
+    "a loss is NaN": (losses(far=np.nan, near=2, effort=1), FINITE[1]),
+    "a loss is inf": (losses(far=3, near=np.inf, effort=1), FINITE[1]),
+    "a gradient is NaN": (FINITE[0], gradients(far=[3, np.nan], near=[1, 2], effort=[0, 2])),
+    "a gradient is inf": (FINITE[0], gradients(far=[3, 4], near=[-np.inf, 2], effort=[0, 2])),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_that_is_not_finite_changes_nothing(name, broken):
+    method = METHODS[name]()
+    first = method.init(losses(far=4, near=4, effort=4))
+    weights, state = method.update(*_first(FINITE, first))
+    values, pulls = BROKEN[broken]
+    if "gradient" in broken and name in ("soft_adapt", "relobralo", "uncertainty"):
+        return  # it does not look at gradients
+    for at in (state, method.init(losses(far=4, near=4, effort=4))):
+        kept, after = method.update(values, at, pulls)
+        assert jax.tree.all(jax.tree.map(lambda one, other: bool(jnp.all(one == other)), after, at))
+        if at is state:
+            assert kept == weights
+        assert np.all(np.isfinite(list(kept.values())))
+        # And it goes on as if that step had not been.
+        assert method.update(*_first(FINITE, after))[0] == method.update(*_first(FINITE, at))[0]
+
+
+def _first(given, state):
+    return given[0], state, given[1]
+
+
+def test_a_gradient_whose_square_is_not_finite_changes_nothing():
+    method = adaptive.uncertainty(optax.adam(0.1))
+    state = method.init(losses(a=1))
+    _, after = method.update(losses(a=3e30), state)
+    assert jax.tree.all(jax.tree.map(lambda one, other: bool(jnp.all(one == other)), after, state))
 
 
 def test_losses_that_are_all_zero_have_no_weight_by_loss():

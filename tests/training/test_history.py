@@ -14,6 +14,7 @@ import numpy as np
 import optax
 import pytest
 
+import lossdsl as ld
 from lossdsl.errors import LossDataError, LossError, LossNameError
 from lossdsl.loss.values import LossDict
 from lossdsl.training.history import LossHistory
@@ -425,6 +426,141 @@ def test_saving_goes_through_a_link_and_obeys_the_umask(tmp_path):
     assert (tmp_path / "run.npz").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+# A run that was resumed.
+
+
+def odd_rows(steps, recorded=None, **scale):
+    """A history in which the loss of a term at a step is the step times its scale."""
+    history = LossHistory.start(list(scale), steps)
+    for step in steps if recorded is None else recorded:
+        history = history.record(step, numbers(**{label: step * by for label, by in scale.items()}))
+    return history
+
+
+def test_join_puts_the_steps_together():
+    both = odd_rows([0, 2, 4], a=1.0).join(odd_rows([1, 2, 3, 9], a=10.0))
+    assert both.steps.tolist() == [0, 1, 2, 3, 4, 9]
+    np.testing.assert_array_equal(both.train.raw["a"], [0, 10, 20, 30, 4, 90])
+    np.testing.assert_array_equal(both.train.total, [0, 5, 10, 15, 2, 45])
+    np.testing.assert_array_equal(both.train.weights["a"], [0.5] * 6)
+    assert both.train["a"].dtype == jnp.float32 and both.steps.dtype == jnp.int32
+    # It is a history: more can be recorded.
+    assert float(both.record(3, numbers(a=7.0)).train.raw["a"][3]) == 7
+
+
+def test_join_leaves_what_the_later_run_did_not_record():
+    first, later = odd_rows([0, 1, 2, 3], [0, 1, 2], a=1.0), odd_rows([0, 1, 2, 3], [2, 3], a=10.0)
+    np.testing.assert_array_equal(first.join(later).train.raw["a"], [0, 1, 20, 30])
+    # A loss that is NaN was recorded, for its weight is known.
+    later = later.record(1, numbers(a=np.nan))
+    np.testing.assert_array_equal(first.join(later).train.raw["a"], [0, np.nan, 20, 30])
+
+
+def test_join_of_terms_that_came_and_went():
+    both = odd_rows([0, 1, 2], a=1.0, b=2.0).join(odd_rows([2, 3], b=20.0, c=30.0))
+    assert list(both.train) == ["a", "b", "c"]
+    np.testing.assert_array_equal(both.train.raw["a"], [0, 1, np.nan, np.nan])
+    np.testing.assert_array_equal(both.train.raw["b"], [0, 2, 40, 60])
+    np.testing.assert_array_equal(both.train["c"], [np.nan, np.nan, 30, 45])
+    np.testing.assert_array_equal(both.train.weights["c"], [np.nan, np.nan, 0.5, 0.5])
+    np.testing.assert_array_equal(both.train.total, [0, 1.5, 50, 75])
+    drawn(plot_loss_history(both))
+    assert legend(plot_loss_history(both)) == ["total", "a", "b", "c"]
+
+
+def test_join_of_validation():
+    first, later = odd_rows([0, 1], a=1.0), odd_rows([1, 2], a=10.0)
+    without = LossHistory.from_scan(first.train, [0, 1])
+    assert without.join(LossHistory.from_scan(later.train, [1, 2])).validation is None
+    checked = later.record_validation(2, numbers(a=6.0))
+    np.testing.assert_array_equal(without.join(checked).validation.raw["a"], [np.nan, np.nan, 6])
+    np.testing.assert_array_equal(checked.join(without).validation.raw["a"], [np.nan, np.nan, 6])
+    both = first.record_validation(0, numbers(a=5.0)).join(checked)
+    np.testing.assert_array_equal(both.validation.raw["a"], [5, np.nan, 6])
+
+
+def test_join_of_ensembles():
+    def of(*members):
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+
+    first = of(odd_rows([0, 1], a=1.0), odd_rows([0, 1], a=2.0))
+    # The second member recorded nothing at 1.
+    later = of(odd_rows([1, 2], a=10.0), odd_rows([1, 2], [2], a=20.0))
+    both = first.join(later)
+    np.testing.assert_array_equal(both.train.raw["a"], [[0, 10, 20], [0, 2, 40]])
+    np.testing.assert_array_equal(both.steps, [[0, 1, 2], [0, 1, 2]])
+    with pytest.raises(LossDataError) as caught:
+        first.join(odd_rows([1, 2], a=1.0))
+    assert caught.value.message == "`later` has the shape ('steps',), the history needs (2, 'steps')"
+    members = eqx.tree_at(lambda pair: pair.steps, later, jnp.array([[1, 2], [1, 3]]))
+    with pytest.raises(LossDataError, match="cannot be other ones for each member"):
+        first.join(members)
+
+
+def test_join_agrees_with_saving_and_with_one_run(tmp_path):
+    whole = odd_rows(range(6), a=1.0, b=-2.0).record_validation([1, 4], _stack(numbers(a=1.0, b=2.0), 2))
+    first, later = (jax.tree.map(lambda leaf, cut=cut: leaf[cut], whole) for cut in (slice(0, 3), slice(3, 6)))
+    equal(first.join(later), whole)
+    equal(whole.join(whole), whole)
+    equal(LossHistory.start(["a", "b"], 6).join(whole), whole)
+    equal(whole.join(LossHistory.start(["a", "b"], 6)), whole)
+    first.save(tmp_path / "first")
+    later.save(tmp_path / "later")
+    joined = LossHistory.load(tmp_path / "first").join(LossHistory.load(tmp_path / "later"))
+    equal(joined, whole)
+    joined.save(tmp_path / "both")
+    equal(LossHistory.load(tmp_path / "both"), whole)
+
+
+def _stack(values, n):
+    return jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * n), values)
+
+
+def test_what_cannot_be_joined():
+    history = odd_rows([0, 1], a=1.0)
+    with pytest.raises(LossError, match=r"`later` cannot be a dict\ngive a `LossHistory`"):
+        history.join({"a": 1.0})
+    with pytest.raises(LossError, match=r"`later` cannot be a traced history\njoin them outside of `jit`"):
+        jax.jit(lambda later: history.join(later))(history)
+
+
+def test_steps_that_the_type_of_whole_numbers_cannot_hold(tmp_path):
+    late = [2**31 - 1, 2**31, 2**40]
+    expected = "`steps` holds 2147483648, which int32 cannot"
+    with pytest.raises(LossDataError) as caught:
+        LossHistory.start(["a"], late)
+    assert caught.value.message == expected
+    with pytest.raises(LossDataError):
+        LossHistory.from_scan(_stack(numbers(a=1.0), 3), np.array(late))
+    assert LossHistory.start(["a"], np.array(late[:2], np.uint32)).steps.tolist() == late[:2]
+    with jax.enable_x64(True):
+        history = LossHistory.start(["a"], late).record(2**40, numbers(a=2.0))
+        assert history.steps.tolist() == late and float(history.train.raw["a"][2]) == 2
+        history.save(tmp_path / "late")
+        early = LossHistory.start(["a"], 3)
+        assert early.join(history).steps.tolist() == [0, 1, 2, *late]
+        equal(LossHistory.load(tmp_path / "late"), history)
+    with pytest.raises(LossDataError) as caught:
+        LossHistory.load(tmp_path / "late")
+    assert caught.value.message == expected
+
+
+@pytest.mark.parametrize(("step", "got"), [(None, "None"), ("1", "`1`"), (True, "True")])
+def test_a_step_that_is_no_number(step, got):
+    history = LossHistory.start(["a"], 3)
+    for record in (history.record, history.record_validation):
+        with pytest.raises(LossError, match="the training iteration `step` is ") as caught:
+            record(step, numbers(a=1.0))
+        assert caught.value.code == "bad-step"
+
+
+def test_saving_to_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(LossDataError) as caught:
+        LossHistory.start(["a"], 3).save(tmp_path / "no" / "run.npz")
+    path = tmp_path / "no" / "run.npz"
+    assert str(caught.value).startswith(f"`{path}` cannot be written: No such file or directory\n")
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "run.npz"
@@ -553,18 +689,6 @@ def test_files_of_another_kind(tmp_path):
 
 def test_numbers_that_32_bits_do_not_hold(tmp_path, saved):
     path = tmp_path / "run.npz"
-    with jax.enable_x64(True):
-        many = LossHistory.start(["a"], [0, 2**31])
-        many.save(path)
-        assert LossHistory.load(path).steps.tolist() == [0, 2**31]
-    with pytest.raises(LossDataError) as caught:
-        LossHistory.load(path)
-    assert str(caught.value) == (
-        "`steps` holds 2147483648, which int32 cannot\n"
-        'compute with 64 bits, `jax.config.update("jax_enable_x64", True)`, or scale what it holds'
-    )
-    with pytest.raises(LossDataError, match="`steps` holds 2147483648, which int32 cannot"):
-        LossHistory.start(["a"], [0, 2**31])
     for large, got in (
         (np.full((len(ODD), 6), 1e300), "1e+300, which float32 cannot"),
         (np.zeros((len(ODD), 6), "longdouble"), "numbers of float128"),
@@ -629,7 +753,8 @@ def test_a_plot_of_an_ensemble_is_a_mean_in_a_band():
     figure = drawn(plot_loss_history(history))
     np.testing.assert_array_equal(lines(figure)["a"].get_ydata(), [3.0, 6.0, 16.0])
     np.testing.assert_array_equal(lines(figure)["a (validation)"].get_ydata(), [3.0])
-    assert legend(figure) == ["total", "a", "range of 3 members", "validation"]
+    noted = ["total (1 of 3 not finite)", "a (1 of 3 not finite)"]
+    assert legend(figure) == [*noted, "range of 3 members", "validation", "the last finite value"]
     band, bar = figure.axes[0].collections[2:]
     corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
     assert corners == {(0, 2), (0, 4), (1, 4), (1, 8), (2, 8), (2, 24)}
@@ -638,8 +763,50 @@ def test_a_plot_of_an_ensemble_is_a_mean_in_a_band():
 
 def test_a_plot_of_members_that_diverge_or_are_of_a_short_type():
     raw = jnp.asarray([[6e4, jnp.inf, 2.0], [6e4, -jnp.inf, jnp.inf]], jnp.float16)
-    figure = plot_loss_history(LossHistory.from_scan(LossDict({"a": raw}, {"a": 1.0})))
-    np.testing.assert_array_equal(lines(figure)["a"].get_xydata(), [[0, np.float16(6e4)]])
+    figure = drawn(plot_loss_history(LossHistory.from_scan(LossDict({"a": raw}, {"a": 1.0}))))
+    np.testing.assert_array_equal(lines(figure)["a"].get_xydata(), [[0, np.float16(6e4)], [1, np.nan], [2, 2]])
+    assert legend(figure)[1] == "a (2 of 2 not finite)"
+
+
+def test_a_member_that_diverges_leaves_the_others():
+    raw = jnp.asarray([[4.0, 4.0, 2.0, 2.0], [8.0, 8.0, jnp.inf, jnp.nan], [3.0, 3.0, 2.0, 1.0]])
+    figure = drawn(plot_loss_history(LossHistory.from_scan(LossDict({"a": raw, "b": raw * 0 + 1}, {"a": 1, "b": 1}))))
+    np.testing.assert_array_equal(lines(figure)["a"].get_ydata(), [5, 5, 2, 1.5])
+    np.testing.assert_array_equal(lines(figure)["a (not finite)"].get_xydata(), [[1, 8]])
+    noted = [f"{label} (1 of 3 not finite)" for label in ("total", "a", "b")]
+    assert legend(figure) == [*noted, "range of 3 members", "the last finite value"]
+
+
+def test_a_line_breaks_off_where_a_loss_is_not_finite():
+    history = LossHistory.start(["a", "b"], 8)
+    for step, value in [(0, 4.0), (2, 3.0), (3, np.nan), (4, np.inf), (6, 2.0), (7, 1.0)]:
+        history = history.record(step, numbers(a=value, b=2.0))
+    figure = drawn(plot_loss_history(history))
+    # What was never recorded, the steps 1 and 5, does not break the line.
+    np.testing.assert_array_equal(lines(figure)["a"].get_xdata(), [0, 2, 3, 4, 6, 7])
+    np.testing.assert_array_equal(lines(figure)["a"].get_ydata(), [2.0, 1.5, np.nan, np.nan, 1.0, 0.5])
+    np.testing.assert_array_equal(lines(figure)["a (not finite)"].get_xydata(), [[2, 1.5]])
+    assert legend(figure) == ["total (not finite)", "a (not finite)", "b", "the last finite value"]
+    assert "b (not finite)" not in lines(figure)
+
+
+def test_validation_that_is_not_finite_is_told():
+    history = single(a=[4.0, 2.0, 1.0]).record_validation(0, numbers(a=1.0)).record_validation(10, numbers(a=np.nan))
+    figure = drawn(plot_loss_history(history))
+    np.testing.assert_array_equal(lines(figure)["a (validation)"].get_xdata(), [0])
+    assert legend(figure) == ["total (not finite)", "a (not finite)", "validation"]
+
+
+def test_a_weight_that_is_not_finite_in_a_plot_of_a_schedule():
+    loss = ld.compile("position + alpha*warmup(1, 4)*velocity", parameters={"alpha": 1.0})
+    loss = eqx.tree_at(lambda loss: loss.parameters["alpha"], loss, jnp.nan)
+    assert legend(drawn(ld.plot_schedule(loss, 5))) == ["position", "velocity (not finite)"]
+
+
+@pytest.mark.parametrize("given", [{"a": 1.0}, None])
+def test_a_plot_of_something_else(given):
+    with pytest.raises(LossError, match=r"`history` cannot be (a dict|None)\ngive a `LossHistory`"):
+        plot_loss_history(given)
 
 
 def test_validation_is_circles_in_the_colour_of_the_term():
@@ -665,9 +832,14 @@ def test_validation_is_circles_in_the_colour_of_the_term():
         ({"a": [4.0, 2.0, 1.0], "b": [1.0, 0.0, -1.0]}, "symlog", ["total", "a", "b"]),
         ({"a": [-4.0, -2.0, -1.0]}, "symlog", ["total", "a"]),
         ({"a": [0.0, 0.0, 0.0]}, "linear", ["total", "a"]),
-        ({"a": [np.nan, np.nan, np.nan]}, "linear", ["total", "a"]),
-        ({"a": [np.nan, np.nan, 1.0]}, "log", ["total", "a"]),
-        ({"a": [1.0, np.inf, np.nan]}, "log", ["total", "a"]),
+        ({"a": [np.nan, np.nan, np.nan]}, "linear", ["total (not finite)", "a (not finite)"]),
+        ({"a": [np.nan, np.nan, 1.0]}, "log", ["total (not finite)", "a (not finite)"]),
+        (
+            {"a": [1.0, np.inf, np.nan]},
+            "log",
+            ["total (not finite)", "a (not finite)", "the last finite value"],
+        ),
+        ({"a": [1.0, np.inf, -np.inf]}, "log", ["total (not finite)", "a (not finite)", "the last finite value"]),
         ({"a": [3e38, 3e38, 1e-30]}, "log", ["total", "a"]),
         ({"$a$ $": [1.0, 1.0, 1.0], "_b": [1.0, 1.0, 1.0]}, "log", ["total", r"\$a\$ \$", "_b"]),
         ({}, "linear", ["total"]),
@@ -681,9 +853,10 @@ def test_values_that_a_logarithm_does_not_have(raw, scale, shown):
     for label, values in raw.items():
         line = lines(figure)[label]
         known = np.isfinite(values)
-        np.testing.assert_array_equal(line.get_ydata(), np.float32(0.5) * np.asarray(values, np.float32)[known])
-        np.testing.assert_array_equal(line.get_xdata(), np.arange(0, 30, 10)[known])
-        assert line.get_marker() == ("." if sum(known) == 1 else "")
+        half = np.where(known, np.float32(0.5) * np.asarray(values, np.float32), np.nan)
+        np.testing.assert_array_equal(line.get_ydata(), half)
+        np.testing.assert_array_equal(line.get_xdata(), np.arange(0, 30, 10))
+        assert line.get_marker() == ("." if sum(known) == 1 else "None")
 
 
 def test_a_zero_does_not_stretch_the_axis():
