@@ -1,30 +1,16 @@
-"""What can go wrong in a loss: the place in the text, the exceptions, and all their wording."""
+"""What can go wrong in a loss: the exceptions, and all their wording."""
 
 import difflib
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
+
+from lossdsl.place import Span as Span, caret, clip as clip, visible as visible
 
 T = TypeVar("T")
 R = TypeVar("R")
 # Each takes a search for similar names, and nobody mends more at a time.
 _MOST_ERRORS = 10
-
-
-class Span(NamedTuple):
-    """A piece of a text: `text[start:end]`."""
-
-    text: str
-    start: int
-    end: int
-
-    def __str__(self) -> str:
-        return self.text[self.start : self.end]
-
-    def to(self, other: "Span") -> "Span":
-        """The span from the start of this one to the end of the other."""
-        return Span(self.text, self.start, other.end)
 
 
 class LossError(ValueError):
@@ -280,11 +266,6 @@ def together(failures: Sequence[LossError]) -> LossError:
     return first
 
 
-def clip(text: str, width: int = 200) -> str:
-    """The text, its middle left out where it is longer than a message should be."""
-    return f"{clip(text[: width // 2])}…{clip(text[-width // 4 :])}" if len(text) > width else visible(text)
-
-
 def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
     """A hint that offers the nearest known names, or else the given one."""
     near = _near(name, tuple(known)) if len(name) <= 100 else []
@@ -315,36 +296,3 @@ def listed(names: Iterable[object], at_most: int = 8) -> str:
     shown = [f"`{name}`" for name in names]
     rest = f" and {len(shown) - at_most} more" if len(shown) > at_most else ""
     return ", ".join(shown[:at_most]) + rest
-
-
-def caret(span: Span, width: int = 100) -> str:
-    """The line of the span with carets under it, cut to a window around it; in a longer text its number."""
-    start = min(span.start, len(span.text))
-    begin = span.text.rfind("\n", 0, start) + 1
-    stop = span.text.find("\n", begin)
-    line = span.text[begin : stop if stop >= 0 else len(span.text)]
-    first = start - begin
-    last = min(max(span.end - begin, first + 1), max(len(line), first + 1))
-    left = 0 if len(line) <= width else max(0, first - width // 2)
-    right = left + width
-    before = ("…" if left else "") + "".join(map(_visible, line[left:first]))
-    marked = "".join(map(_visible, line[first : min(last, right)]))
-    after = "".join(map(_visible, line[last:right])) + ("…" if right < len(line) else "")
-    number = f"line {span.text.count(chr(10), 0, start) + 1}: " if "\n" in span.text.strip() else ""
-    indent = " " * (4 + len(number) + _columns(before))
-    return f"    {number}{before}{marked}{after}\n{indent}{'^' * max(1, _columns(marked))}"
-
-
-def visible(text: str) -> str:
-    """The text on one line, without what a terminal would obey."""
-    return text if text.isprintable() else "".join(map(_visible, text))
-
-
-def _visible(character: str) -> str:
-    if character in "\t\r\n\f\v":
-        return " "
-    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in ("Cc", "Cf", "Cs") else character
-
-
-def _columns(text: str) -> int:
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -17,10 +17,11 @@ from lossdsl.operators import OPS
 PACKAGE = Path(__file__).parent.parent / "lossdsl"
 # The storeys, and the rooms on each: one may import those before it, on its own storey and on those above.
 STOREYS = {
+    "place": "",
     "errors": "",
     "disk": "",
     "operators": "axes declaration arithmetic reductions vectors penalties time schedules distributions choices masks",
-    "language": "exact text misfit tree expr syntax lalr parse fmt highlight",
+    "language": "exact text misfit tree expr syntax lalr arguments parse fmt highlight",
     "meaning": "given symbol quantity vocabulary bind weights symbolic rules normal feedbax",
     "backends": "data trajectories lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",

@@ -69,7 +69,7 @@ class LossConfig:
         >>> from omegaconf import OmegaConf
         >>> config = OmegaConf.structured(LossConfig(loss="position + alpha*velocity"))
         >>> config.parameters.alpha = 0.1
-        >>> compile(**{key: value for key, value in config.items() if key != "_target_"})
+        >>> compile(**{key: value for key, value in config.items() if key[0] != "_"})
         compile('position + alpha*velocity')
     """
 

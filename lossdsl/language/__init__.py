@@ -19,7 +19,7 @@ from lossdsl.language.expr import (
     of_number as of_number,
 )
 from lossdsl.language.misfit import shown_axes as shown_axes
-from lossdsl.language.parse import is_name as is_name, parse as parse, read as read
+from lossdsl.language.parse import parse as parse, read as read
 from lossdsl.language.syntax import POWERS as POWERS
 from lossdsl.language.text import (
     ATOM as ATOM,
@@ -28,6 +28,7 @@ from lossdsl.language.text import (
     SUM as SUM,
     UNARY as UNARY,
     axis_text as axis_text,
+    is_name as is_name,
     program_text as program_text,
     subscript_text as subscript_text,
 )

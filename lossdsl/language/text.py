@@ -1,5 +1,6 @@
 """The texts of the parts of an expression -> the text of the whole, which parses back to it."""
 
+import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from lossdsl.operators import Default, Op
 
 # How tightly a text binds, loosest first: one level per rule of the grammar.
 SUM, LABEL, PRODUCT, UNARY, POWER, ATOM = range(6)
+_NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 class Written(NamedTuple):
@@ -77,3 +79,8 @@ def subscript_text(static: Any) -> str:
         return str(static)
     start, stop, stride = ("" if bound is None else str(bound) for bound in static)
     return f"{start}:{stop}" + (f":{stride}" if stride else "")
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be the name of a term."""
+    return _NAME.fullmatch(text) is not None and text != "as"

@@ -1,0 +1,134 @@
+"""The arguments of a call -> the operator with its operands, or an error with what it takes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lossdsl.errors import LossError, Span, did_you_mean, error, listed
+from lossdsl.language.expr import Call, Expr, Fault, Name, by_default
+from lossdsl.language.lalr import Token
+from lossdsl.language.text import is_name
+from lossdsl.operators import OPS, Op
+
+
+@dataclass(frozen=True)
+class Option:
+    """`name=value` in a call."""
+
+    name: Token
+    value: "Expr | Axes"
+
+    @property
+    def span(self) -> Span | None:
+        return between(self.name, self.value)
+
+
+@dataclass(frozen=True)
+class Axes:
+    """`(batch, time)` after `axis=`."""
+
+    names: tuple[Name, ...]
+    span: Span
+
+
+def between(first: Any, last: Any) -> Span:
+    """The span from the start of one token or node to the end of another."""
+    text, start, _ = first.span
+    return Span(text, start, last.span.end)
+
+
+def applied(written: Token, given: Sequence[Any], end: Token) -> Call:
+    """The operator of a name, with the arguments between its parentheses.
+
+    Raises:
+        LossError: For what is no operator, no option of it, and too few or too many arguments.
+    """
+    name = written.text
+    if name not in OPS:
+        named = [n for n in OPS if n.isidentifier()]
+        product = f"the command `lossdsl ops` lists the operators; to multiply write `{name}*(...)`"
+        advice = did_you_mean(name, named, product)
+        raise error("unknown-operator", written.span, name=name, advice=advice)
+    op, span = OPS[name], between(written, end)
+    positional = [part for part in given if not isinstance(part, Option)]
+    more = positional[len(op.required) :] if op.repeats else []
+    most = len(op.defaults) - len(op.named)
+    if len(positional) - len(more) > most or (op.repeats and (not more or len(more) % len(op.repeats))):
+        raise _wrong_count(op, positional, span)
+    found = dict(zip(op.defaults, positional[: len(positional) - len(more)], strict=False))
+    static = None
+    for option in given[len(positional) :]:
+        key = option.name.text if isinstance(option, Option) else ""
+        if not key:
+            raise error("option-first", option.span, operator=name)
+        if key in found or (key == "axis" and static is not None):
+            raise error("argument-twice", option.span, option=key, operator=name)
+        if key == "axis" and op.axis:
+            static = _axis(option.value)
+        elif isinstance(option.value, Axes):
+            raise error("not-a-value", option.value.span, found=str(option.value.span))
+        elif key in op.defaults:
+            found[key] = option.value
+        else:
+            raise _unknown_option(op, key, option.name.span)
+    if any(parameter not in found for parameter in op.required):
+        raise _wrong_count(op, list(found.values()), span)
+    args = [found.get(parameter) or by_default(default) for parameter, default in op.defaults.items()]
+    args[len(op.required) : len(op.required)] = more
+    return Call(tuple(args), op, static, span=span)
+
+
+def _axis(value: "Expr | Axes") -> Any:
+    if isinstance(value, Axes):
+        names = tuple(name.name for name in value.names)
+        if len(set(names)) < len(names):
+            twice = next(name for i, name in enumerate(value.names) if name.name in names[:i])
+            raise error("argument-twice", twice.span, option=twice.name, operator="axis")
+        return names
+    if isinstance(value, Fault):
+        raise value.error
+    if not isinstance(value, Name):
+        raise error("unknown-axis", value.span, found=str(value.span))
+    return value.name
+
+
+def _unknown_option(op: Op, key: str, span: Span) -> LossError:
+    known = [*op.defaults, *(["axis"] if op.axis else [])]
+    advice = did_you_mean(key, known, f"it has {listed(known)}")
+    return error("unknown-option", span, operator=op.name, option=key, advice=advice)
+
+
+def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
+    parameters = [name for name in op.defaults if name not in op.named]
+    must = [name for name in op.required if name in op.named]
+    least, most = len(op.required) - len(must), len(parameters)
+    number = f"{least}" if least == most else f"{least} to {most}"
+    expected = f"{number} argument{'s' if most > 1 else ''} ({', '.join(parameters)})"
+    expected += "".join(f" and `{name}=...`" for name in must)
+    if op.repeats:
+        rounds = ", ".join(str(least + i * len(op.repeats)) for i in (1, 2, 3))
+        expected = f"{rounds}, ... arguments ({', '.join(op.required + op.repeats)}, ...)"
+    if must and len(given) == most + 1:
+        return error("by-name", given[-1].span, operator=op.name, option=must[0], advice=_named(op, must[0], given))
+    advice = f"for example `{op.example}`"
+    if op.axis and len(given) == most + 1:
+        *operands, extra = (str(part.span) for part in given)
+        if f"{op.name}imum" in OPS:
+            advice = f"write `{op.name}imum({operands[0]}, {extra})` for the {op.name}imum of two values"
+        elif extra.isidentifier():
+            advice = f"write `{op.name}({', '.join(operands)}, axis={extra})`"
+            advice += f", or `where={extra}` for a mask" if "where" in op.named else ""
+        elif is_name(extra) and "where" in op.named:
+            advice = f"write `{op.name}({', '.join(operands)}, where={extra})` for a mask"
+    return error("argument-count", span, operator=op.name, expected=expected, given=len(given), advice=advice)
+
+
+def _named(op: Op, option: str, given: list[Expr]) -> str:
+    """How to write an argument that must be named; and that of `discount` where it was meant for a rate."""
+    *operands, extra = (str(part.span) for part in given)
+    written = f"write `{op.name}({', '.join(operands)}, {option}={extra})`"
+    if op.name != "discount":
+        return written
+    x, rate = operands[0], extra if is_name(extra) or extra.replace(".", "").isdigit() else f"({extra})"
+    factor = x if is_name(x) or x.endswith(")") else f"({x})"
+    return f"{written} for `(t/T)**{rate}`; for `{rate}**t` write `{rate}**cumsum(greater({x}, {x}) + 1)*{factor}`"
