@@ -44,8 +44,6 @@ VECTORS = [
     ("pos", "cost"),
     ("lambda", "turned"),
     ("pos", "S"),
-    
-    
 ]
 
 

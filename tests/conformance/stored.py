@@ -47,6 +47,17 @@ def nested(flat):
     return tree
 
 
+def change(tree, path, value):
+    """Put at a path what a case of an error says: a shape of ones, `missing`, or a value as it is."""
+    *parents, last = path.split(".")
+    for part in parents:
+        tree = tree[part]
+    if value == "missing":
+        del tree[last]
+    else:
+        tree[last] = np.ones(value) if isinstance(value, list) else value
+
+
 def text_of(written):
     """A text, or one made of pieces that stand there many times: `[["(", 200], ["cost", 1]]`."""
     return "".join(piece * times for piece, times in written) if isinstance(written, list) else written
