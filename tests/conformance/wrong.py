@@ -1,0 +1,204 @@
+"""Texts, vocabularies and data that are refused: the code of the error, and the place that the text marks by «»."""
+
+from lossdsl.operators import OPS
+from tests.conformance.stored import VOCABULARY
+
+# Codes that no text, vocabulary or data can cause: those of Python calls, files, histories and other packages.
+ONLY_CALLS = """
+    no-terms two-meanings unknown-label no-weight weight-count unknown-parameter weight-of-parameters unknown-vocabulary
+    ensemble scale divide traced-scale two-values bad-argument add no-counterpart no-gradients not-installed feedbax-step
+    no-target not-a-tree no-file not-a-text cannot-write cannot-draw bad-file bad-key term-shape file-kind bad-syntax
+    key-twice anchor vocabulary-circle not-in-config no-losses not-stacked history-labels history-steps history-shape
+    no-row bad-history history-version
+""".split()  # noqa: SIM905
+
+TEXTS = {
+    "empty": ["«»", "«  # only a comment»", "«\n\n»"],
+    "unknown-character": ["«'»cost'", "cost «×» 2", "cost «−» S", "cost «&» S", "«$»cost", "cost\n  + «!»S", "cost «%» 2"],
+    "caret-power": ["cost «^» 2", "cost+S«^»2"],
+    "missing-operator": ["«2 cost»", "«cost S»", "«2(»cost)", "cost as «sum(»x)", "2 ** «3 S»", "«1e»*cost", "«1..2»*cost", "«cost if» 2", "«S final»"],
+    "missing-operand": ["cost + «*» S", "cost **«*» 2", "(«)»", "cost as «3»", "cost + («)»", "sum(cost, «,» S)", "«*» cost", "cost**«/»2"],
+    "ends-early": ["cost +«»", "cost@«»", "cost as«»", "2*cost -«»", "-«»", "a = cost; a **«»"],
+    "no-loss": ["a = 2«»", "a = cost\nb = 2*a«»"],
+    "never-closed": ["final«(»cost", "cost«[»", "sum(cost, axis=«(»batch, time", "«(»cost + (S)"],
+    "never-opened": ["final(cost)«)»", "cost«]»", "cost + S«)» + S"],
+    "wrong-bracket": ["(cost«]»", "cost[1«)»", "sum(cost[1:«)»"],
+    "misplaced": ["«=» 2", "cost «==» 2", "cost«,»S", "lambda«:» 3", "cost as «as»", "cost«:»2"],
+    "statement-before-loss": ["«cost»\nS", "«cost»; S", "a = S\n«cost*a»\nS"],
+    "not-whole": ["cost[«1.5»]", "cost[«0.5»:2]", "cost[1:«2.5»]"],
+    "zero-stride": ["cost[«:»:0]"],
+    "unknown-window": ["cost@«last»", "S*cost@«finl»"],
+    "label-inside": ["sqrt(«cost as x»)", "a = «cost as b»; a", "S*(«cost as x» + S)", "max(«cost as x»)"],
+    "number-range": ["«1e999»*cost", "«1e-100000000»*cost", "cost + «1e400»*S"],
+    "unknown-name": ["1.0*«costs» + S", "«effort»", "exp(«cst»)", "«final»", "«cost.x»", "«__class__»", "«x»[1:]", "S*«time»", "sum(cost, where=«vald»)", "a = «b»; a"],
+    "unknown-operator": ["«foo»(cost)", "«finl»(cost)", "«cost»(3)", "S + «Sum»(cost)", "sqrt(«sqr»(cost))"],
+    "unknown-option": ["huber(cost, «dleta»=2)", "final(«axis»=time)", "sum(cost, «axes»=time)", "diff(cost, «order»=2)", "max(cost, «where»=valid)", "final(cost, «axis»=time)", "tanh(cost, «axis»=time)"],
+    "unknown-axis": ["sum(cost, axis=«3»)", "norm(pos, axis=«-1»)", "sum(cost, axis=«cost*2»)"],
+    "not-a-value": ["huber(cost, delta=«(S, cost)»)", "sum(cost, where=«(valid, hold)»)"],
+    "argument-twice": ["mean(cost, axis=time, «axis=batch»)", "huber(cost, 1, «delta=2»)", "sum(cost, where=valid, «where=hold»)"],
+    "option-first": ["huber(delta=1, «cost»)", "sum(axis=time, «cost»)"],
+    "argument-count": ["«huber()»", "«clip(cost)»", "«final(cost, 2)»", "S + «final()»", "«where(cost, S)»", "«linear(1)»*cost", "«piecewise(1, 2)»*cost"],
+    "defined-twice": ["b = 1; «b» = 2; b*cost", "a = S\n«a» = cost\na"],
+    "hides-name": ["«cost» = 3; cost", "«alpha» = 3; alpha*S", "«penalty» = S; penalty", "«step» = 3; step*S"],
+    "circular": ["a = b; b = «a»; a", "a = «a» + 1\na*cost", "a = b; b = c; c = S + «a»; a"],
+    "same-label": ["cost as a + «S» as a", "cost as S + «S»"],
+    "axes-differ": ["«pos*sheet»", "sum(«cost*aim», axis=xy)", "S + «S*lambda»", "tanh(«S + lambda»)", "where(«greater(S, lambda)», cost, 1)", "sqnorm(«pos + sheet»)", "«dot(pos, body.plane)»"],
+    "missing-axis": ["sum(cost, axis=«xy»)", "sum(«sum(cost)»)", "final(«S»)", "«S»[1:]", "«S»@final", "mean(cost, axis=(batch, «xy»))", "norm(pos, axis=«col»)", "cumsum(«S»)", "diff(«aim»)"],
+    "axis-left": ["«pos»", "2*«pos@-1»", "cost + «aim»", "«softmax(pos)»", "a = pos; «a»", "«sqnorm(sheet, axis=xy)»"],
+    "not-vector": ["sqnorm(«cost»)", "norm(«S»)", "softmax(«lambda»)", "dot(«cost», cost)", "quadratic_form(«cost», 2)"],
+    "which-axis": ["norm(«sheet»)", "softmax(«sheet»)", "quadratic_form(«sheet», Q)", "logsumexp(«sheet»)"],
+    "mask-axes": ["«sum(cost, where=pos)»", "«mean(S, where=valid, axis=batch)»", "S + «sum(lambda, where=cost)»"],
+    "not-matrix": ["«quadratic_form(pos, sheet)»", "«quadratic_form(body.plane, Q)»"],
+    "not-a-count": ["diff(cost, «0»)", "diff(cost, «1.5»)", "diff(cost, n=«S»)", "diff(cost, «alpha»)"],
+    "no-quantity": ["«3»", "«alpha»", "«step»", "a = 2; «a»"],
+    "not-scalar": ["discount(cost, «cost»)", "discount(cost, exponent=«S»)", "linear(1, «S», 10)*cost", "linear(1, 2, 10, at=«cost»)*S"],
+    "tree": ["«net»", "sqnorm(net) + 2*«net»", "tanh(«net»)", "max(«net»)", "dot(pos, «net»)", "quadratic_form(pos, «net»)"],
+    "not-finite": ["«cost/0»", "cost*«(1 - 1)**-1»", "«(-2)**0.5»*cost", "«0**-1»*S", "«log(0)»*S", "S*«sqrt(-1)»"],
+    "too-large": ["«9**9**9»*cost", "cost + «9**9**9»"],
+    "out-of-domain": ["huber(cost, delta=«0»)", "huber(cost, «-1»)", "smooth_abs(cost, eps=«0»)", "clip(cost, 2, «1»)", "linear(1, 2, «0»)*cost", "cosine(1, 2, «-3»)*cost", "exponential(1, «0», 10)*cost", "piecewise(0, 2, 1, «2», 3)*cost", "warmup(1, «0»)*cost", "cyclic(0, 1, «0»)*cost", "cyclic(0, 1, 5, ratio=«2»)*cost", "d = 0; huber(cost, delta=«d»)"],
+}  # fmt: skip
+LONG = [
+    ("too-long", [["x", 2**20]]),
+    ("too-deep", [["(", 5000], ["cost", 1], [")", 5000]]),
+    ("too-deep", [["-", 5000], ["cost", 1]]),
+    ("too-deep", [["cost", 1], ["[1:]", 500]]),
+    ("too-deep", [["tanh(", 200], ["cost", 1], [")", 200]]),
+]
+MAPPINGS = [
+    ("not-text", None),
+    ("not-text", 3),
+    ("not-text", {"a": 3}),
+    ("empty", {}),
+    ("bad-label", {"a b": "cost"}),
+    ("bad-label", {"": "cost"}),
+    ("missing-key", {"a": {"weight": 2}}),
+    ("unknown-key", {"a": {"expr": "cost", "wieght": 2}}),
+    ("bad-weight", {"a": {"expr": "cost", "weight": [1]}}),
+    ("weight-not-number", {"a": {"weight": "cost", "expr": "S"}}),
+]
+ROWS = (
+    [
+        ("bad-path", {"quantities": {"x": {"path": path, "axes": "batch"}}})
+        for path in ("states.__class__", "somewhere.pos", "states.a-b", "states.pos[0]", "states.pos[..., ::2]")
+    ]
+    + [
+        ("bad-axes", {"quantities": {"x": {"path": "states.x", "axes": axes}}})
+        for axes in (
+            "batch, time",
+            "batch batch",
+            "time xy time",
+            "xy xy xy",
+            "Batch time",
+            "trial time",
+            "batch times",
+        )
+    ]
+    + [
+        ("reserved-name", {"parameters": {"step": 1}}),
+        ("reserved-name", {"parameters": {"as": 1}}),
+        ("reserved-name", {"parameters": {"cost": 1}}),
+        ("reserved-name", {"terms": {"a b": "cost"}}),
+        ("bad-row", {"quantities": {"x": "states.x"}}),
+        ("bad-row", {"terms": {"x": 3}}),
+        ("bad-weight", {"parameters": {"x": "fast"}}),
+        ("bad-weight", {"parameters": {"x": "nan"}}),
+        ("bad-weight", {"parameters": {"x": None}}),
+        ("unknown-key", {"quantities": {"x": {"path": "states.x", "axes": "batch", "shape": "batch"}}}),
+        ("missing-key", {"quantities": {"x": {"path": "states.x"}}}),
+        ("bad-value", {"quantities": {"x": {"path": "states.x", "axes": "batch", "unit": 3}}}),
+    ]
+)
+# Data: the arrays that are other than in `distinct`, by path: a shape of ones, a value, or null for one that is not there.
+DATA = [
+    ("missing-path", "cost", {"states.cost": "missing"}),
+    ("missing-path", "sqnorm(net)", {"model": {}}),
+    ("no-root", "cost", {"states": None}),
+    ("no-root", "sqnorm(net)", {"model": None}),
+    ("no-array", "cost", {"states.cost": None}),
+    ("no-array", "S", {"states.S": "abc"}),
+    ("rank", "cost", {"states.cost": [3]}),
+    ("rank", "S", {"states.S": [3, 4]}),
+    ("rank", "penalty", {"states.pos": [2, 3, 4, 2]}),
+    ("not-one", "hold", {"trial_specs.hold": [3, 2, 4]}),
+    ("no-components", "body.height", {"states.body": [3, 4, 2]}),
+    ("no-components", "sqnorm(body.plane)", {"states.body": [3, 4, 1]}),
+    ("not-square", "quadratic_form(pos, Q)", {"trial_specs.Q": [2, 3]}),
+    ("no-trials", "cost", {"states.cost": [0, 4]}),
+    ("no-trials", "S", {"states.S": [0]}),
+    ("axis-length", "cost + S", {"states.S": [4]}),
+    ("axis-length", "sqnorm(pos) + quadratic_form(pos, aim)", {"trial_specs.aim": [3]}),
+    ("lengths-differ", "«cost*body.height»", {"states.cost": [3, 6]}),
+    ("lengths-differ", "S + tanh(«cost - long»)", {}),
+    ("lengths-differ", "a = «cost*long»; S + a", {}),
+    ("out-of-range", "«cost»[7]", {}),
+    ("out-of-range", "«cost»@-5", {}),
+    ("empty-window", "«cost»[9:]", {}),
+    ("empty-window", "«cost»@2:2", {}),
+    ("empty-window", "final(«cost»)", {"states.cost": [3, 0]}),
+    ("empty-window", "max(«cost»)", {"states.cost": [3, 0]}),
+    ("empty-window", "diff(«cost», n=4)", {}),
+    ("empty-window", "cumsum(«cost»)", {"states.cost": [3, 0]}),
+]
+
+
+def errors():
+    cases = [_marked(code, text) for code, texts in TEXTS.items() for text in texts]
+    cases += [{"text": text, "code": code} for code, text in [*LONG, *MAPPINGS]]
+    cases += [{"text": "cost", "code": code, "vocabulary": rows} for code, rows in ROWS]
+    cases += [_marked(code, text) | {"data": "distinct", "changes": changes} for code, text, changes in DATA]
+    term = "q = 1; 2*q"
+    cases += [
+        {
+            "text": "mine",
+            "code": "let-inside",
+            "start": 0,
+            "end": 1,
+            "of": term,
+            "vocabulary": {"terms": {"mine": term}},
+        }
+    ]
+    term = "2*csot"
+    cases += [
+        {
+            "text": "S*mine",
+            "code": "unknown-name",
+            "start": 2,
+            "end": 6,
+            "of": term,
+            "vocabulary": {"terms": {"mine": term}},
+        }
+    ]
+    cases += [{"text": "step*S", "data": "distinct", "step": None, "code": "no-step"}]
+    cases += [{"text": "step*S", "data": "distinct", "step": step, "code": "bad-step"} for step in ("3", "nan")]
+    return list({str(case): case for case in [*cases, *_derived()]}.values())
+
+
+def _derived():
+    """A slip for each operator and each name of the vocabulary."""
+    for name, op in OPS.items():
+        if not name.isidentifier():
+            continue
+        yield _marked("argument-count", f"S + «{name}()»")
+        yield _marked("unknown-operator", f"S - 2*«{name}q»(cost)")
+        yield _marked("unknown-name", f"«{name}»*cost")
+        arguments = ", ".join(["1"] * len([n for n, d in op.defaults.items() if d is None]))
+        if not op.repeats:
+            yield _marked("unknown-option", f"{name}({arguments}, «colour»=2)*S")
+            yield _marked(
+                "argument-count", f"«{name}({', '.join(['cost'] * (len(op.defaults) - len(op.named) + 1))})» + S"
+            )
+        if op.axis:
+            yield _marked("argument-twice", f"{name}({arguments}, axis=xy, «axis=xy»)")
+            yield _marked("unknown-axis", f"{name}({arguments}, axis=«1»)")
+    for name in [*VOCABULARY["quantities"], *VOCABULARY["terms"], *VOCABULARY["parameters"]]:
+        yield _marked("unknown-name", f"tanh(2*«{name}_x») - cost")
+        yield _marked("hides-name", f"a = 2; «{name}» = a; S")
+        yield _marked("never-closed", f"S + tanh«(»{name}")
+
+
+def _marked(code, marked):
+    """A text without its marks, and where they stood: offsets in characters."""
+    text = marked.replace("«", "").replace("»", "")
+    if "«" not in marked:
+        return {"text": text, "code": code}
+    return {"text": text, "code": code, "start": marked.index("«"), "end": marked.index("»") - 1}
