@@ -29,7 +29,8 @@ class Program:
     Attributes:
         source: The Python source.
         terms: The labels with their bodies, in order.
-        numbers: The labels of the terms whose weight is a number, given with each call.
+        numbers: The labels of the terms whose weight is a number, sorted as JAX sorts a dict, so that a file of
+            leaves fits the same terms in another order.
         quantities: What it reads, in the order of the arrays.
         parameters: The parameters that it uses, `step` left out.
         objects: The Python terms that it was built with, by name; a loss holds those that it calls.
@@ -193,7 +194,7 @@ def build(terms: tuple[Term, ...]) -> Program:
     return _interned(
         source,
         terms={term.label: term.expr for term in terms},
-        numbers=tuple(term.label for term in terms if term.number is not None),
+        numbers=tuple(sorted(term.label for term in terms if term.number is not None)),
         quantities={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Quantity)},
         parameters=tuple(name for name in parameters if name != STEP),
         objects={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Object)},

@@ -1,6 +1,5 @@
 """A loss and arrays -> the `LossDict`: the arrays picked, the compiled function called, what JAX refuses told."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -30,10 +29,10 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
     own = _look_up(loss, "__dict__")
     known = own.get(_ARGUMENTS, {}).get(jax.config.read("jax_enable_x64"))
     if known is None:
-        if is_ensemble(own["numbers"], own["parameters"]):
+        if is_ensemble(own["held"].array, own["parameters"]):
             return _of_members(loss, states, trial_specs, model, step, trials)
         known = _arguments(loss, own)
-    numbers, parameters, weights = known
+    numbers, parameters, known = known
     program: Program = own["program"]
     step, arrays = given_step(program, step) if program.uses_step else None, None
     try:
@@ -53,33 +52,33 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
             program.check(arrays)
         raise
     values, raw, made, total = out
-    if made:
-        by_label, rest = dict(zip(program.numbers, weights, strict=True)), iter(made)
-        weights = [by_label[label] if label in by_label else next(rest) for label in program.terms]
+    rest = iter(made)
+    weights = [known[label] if label in known else next(rest) for label in program.terms]
     dtype = total.dtype
     if any(weight.dtype != dtype for weight in weights):
         weights = [weight.astype(value.dtype) for weight, value in zip(weights, values, strict=True)]
     return LossDict.of(zip(program.terms, values, strict=True), raw, weights, total)
 
 
-def _arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, Sequence[Any]]:
-    """The weights that are numbers, the parameters, and the weights one by one.
+def _arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """The weights that are numbers, the parameters, and the weights by label.
 
     Known ones stand on the host, one by one: they share no buffer that may be donated. Those of a loss that was
     compiled before x64 was switched on are held anew, from their exact values.
     """
-    numbers, parameters = own["numbers"], own["parameters"]
+    numbers, parameters, labels = own["held"].array, own["parameters"], own["program"].numbers
     if any(isinstance(leaf, jax.core.Tracer) for leaf in (numbers, *parameters.values())):
-        return numbers, parameters, tuple(numbers)
+        return numbers, parameters, dict(zip(labels, numbers, strict=True))
     x64, narrow = jax.config.read("jax_enable_x64"), np.float32
     if x64 and numbers.dtype == narrow:
-        numbers = as_vector({term.label: term.number for term in loss.terms if term.number is not None})
+        exact = {term.label: term.number for term in loss.terms}
+        numbers = as_vector({label: exact[label] for label in labels})
     if x64:
         parameters = {
             name: as_scalar(exact_number(value), "the parameter", name) if value.dtype == narrow else value
             for name, value in parameters.items()
         }
-    found = numbers, parameters, tuple(jax.device_get(numbers))
+    found = numbers, parameters, dict(zip(labels, jax.device_get(numbers), strict=True))
     own[_ARGUMENTS] = {**own.get(_ARGUMENTS, {}), x64: found}
     return found
 

@@ -21,7 +21,7 @@ from lossdsl.loss.finite import check_finite
 from lossdsl.loss.gradients import GradientReport, gradient_report
 from lossdsl.loss.parts import Parts, Written, check_single, fields_of, is_ensemble, term_parts, terms_now
 from lossdsl.loss.plain import config_of
-from lossdsl.loss.scalars import copied
+from lossdsl.loss.scalars import Held, copied
 from lossdsl.loss.shown import digest, text
 from lossdsl.loss.state import Stateful
 from lossdsl.loss.summed import Summed
@@ -84,7 +84,7 @@ class CompositeLoss(Stateful, AbstractLoss):
         LossValueError: For a weight that is not a finite real number.
 
     Attributes:
-        numbers: The weights that are numbers, in the order of the terms.
+        held: The weights that are numbers as one array, `numbers`, sorted by label.
         parameters: The parameters, by name.
         program: What is compiled, with the source that runs.
 
@@ -97,7 +97,7 @@ class CompositeLoss(Stateful, AbstractLoss):
         'position as reach_position + 0.2*velocity as reach_velocity + 1e-5*nn_output as effort'
     """
 
-    numbers: Array
+    held: Held
     parameters: dict[str, Array]
     objects: dict[str, Any]
     program: Program = eqx.field(static=True)

@@ -12,7 +12,7 @@ import numpy as np
 from lossdsl.backends import Program, build
 from lossdsl.errors import error
 from lossdsl.language import Expr, Name, is_name
-from lossdsl.loss.scalars import as_scalar, as_vector, copied, held_number
+from lossdsl.loss.scalars import Held, as_scalar, as_vector, copied, held_number
 from lossdsl.meaning import Object, Term, each_name, expression
 
 
@@ -65,12 +65,12 @@ def term_parts(term: Any) -> Parts:
 def fields_of(parts: Parts) -> dict[str, Any]:
     """The fields of the module that is made of these parts: its leaves, and what is compiled."""
     program = build(parts.written.terms)
-    numbers = [term for term in parts.written.terms if term.number is not None]
-    spans = {term.label: term.span for term in numbers}
+    terms = {term.label: term for term in parts.written.terms}
+    numbers = {label: parts.weights.get(label, terms[label].number) for label in program.numbers}
     called = {name: meaning.object for name, meaning in program.objects.items()}
     objects, rest = eqx.partition(called, eqx.is_array)
     return {
-        "numbers": as_vector({term.label: parts.weights.get(term.label, term.number) for term in numbers}, spans),
+        "held": Held(program.numbers, as_vector(numbers, {label: terms[label].span for label in numbers})),
         "parameters": {n: as_scalar(parts.parameters[n], "the parameter", n) for n in program.parameters},
         "objects": jax.tree.map(copied, objects),
         "program": program,

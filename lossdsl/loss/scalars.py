@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -9,9 +10,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.tree_util import DictKey
 
 from lossdsl.errors import Span, error
 from lossdsl.language import described_number, exact_number
+
+
+@jax.tree_util.register_pytree_with_keys_class
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Weights by label as one array; the labels stand in the path of the array, as keys of a checkpoint do."""
+
+    labels: tuple[str, ...]
+    array: Any
+
+    def tree_flatten(self) -> tuple[tuple[Any], tuple[str, ...]]:
+        return (self.array,), self.labels
+
+    def tree_flatten_with_keys(self) -> tuple[tuple[tuple[DictKey, Any]], tuple[str, ...]]:
+        return ((DictKey(", ".join(self.labels)), self.array),), self.labels
+
+    @classmethod
+    def tree_unflatten(cls, labels: tuple[str, ...], arrays: tuple[Any]) -> "Held":
+        return cls(labels, *arrays)
 
 
 def as_vector(values: Mapping[str, Any], spans: Mapping[str, Span | None] | None = None, dtype: Any = None) -> Array:

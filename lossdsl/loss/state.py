@@ -11,6 +11,7 @@ from jax import Array
 
 from lossdsl.backends import Program
 from lossdsl.errors import described, error
+from lossdsl.loss.scalars import Held
 
 _KINDS = {"weights": "weight", "parameters": "parameter", "terms": "array"}
 _MOST_NAMED = 6
@@ -19,10 +20,16 @@ _MOST_NAMED = 6
 class Stateful(eqx.Module):
     """What has weights, parameters, and terms in Python that hold arrays."""
 
-    numbers: eqx.AbstractVar[Array]
+    held: eqx.AbstractVar[Held]
     parameters: eqx.AbstractVar[dict[str, Array]]
     objects: eqx.AbstractVar[dict[str, Any]]
     program: eqx.AbstractVar[Program]
+
+    @property
+    def numbers(self) -> Array:
+        """The weights that are numbers as one array, in the order of `program.numbers`."""
+        array: Array = self.held.array
+        return array
 
     @property
     def weights(self) -> Mapping[str, Array]:
@@ -31,8 +38,12 @@ class Stateful(eqx.Module):
         if not isinstance(numbers, jax.core.Tracer) and not numbers.committed:
             # Nothing is compiled for it, and no index is sent to a device.
             with jax.ensure_compile_time_eval():
-                return dict(zip(self.program.numbers, jax.device_put(_parts(np.asarray(numbers))), strict=True))
-        return dict(zip(self.program.numbers, _parts(numbers), strict=True))
+                return self._by_label(jax.device_put(_parts(np.asarray(numbers))))
+        return self._by_label(_parts(numbers))
+
+    def _by_label(self, weights: list[Any]) -> dict[str, Any]:
+        known = dict(zip(self.program.numbers, weights, strict=True))
+        return {label: known[label] for label in self.program.terms if label in known}
 
     @property
     def state(self) -> dict[str, dict[str, Any]]:
@@ -47,7 +58,7 @@ class Stateful(eqx.Module):
             {'weights': {'position': array(1., dtype=float32)}, 'parameters': {'alpha': array(0.5, dtype=float32)}}
         """
         state: dict[str, dict[str, Any]] = {
-            "weights": dict(zip(self.program.numbers, _parts(_on_host(self.numbers)), strict=True)),
+            "weights": self._by_label(_parts(_on_host(self.numbers))),
             "parameters": {name: _on_host(value) for name, value in self.parameters.items()},
             "terms": {},
         }

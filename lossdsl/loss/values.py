@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, NoReturn, Self
@@ -22,6 +22,21 @@ _COLUMNS = ("term", "weight", "raw", "weighted", "share")
 _PLAIN = re.compile(r"[A-Za-z0-9_]+")
 _HASHED = re.compile(r"__[0-9a-f]{6}$")
 _PREFIX = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z0-9_]+)*")
+
+
+class _PartKey(GetAttrKey):
+    """The key of what is no value of the dict; JAX asks each key of a dict for `key` when two do not match."""
+
+    @property
+    def key(self) -> str:
+        return str(self.name)
+
+
+@lru_cache(maxsize=1000)
+def _places(labels: tuple[str, ...]) -> tuple[list[int], list[int]]:
+    """Where each label of the sorted ones stands in the order written, and where each of those stands when sorted."""
+    there = sorted(range(len(labels)), key=labels.__getitem__)
+    return there, sorted(range(len(labels)), key=there.__getitem__)
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -147,20 +162,23 @@ class LossDict(dict[str, Array]):
         return LossDict.of, (dict(self), tuple(self.raw.values()), tuple(self.weights.values()), self.total)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-        raw, weights = self._parts
-        return (*self.values(), *raw, *weights, self.total), tuple(self)
+        """The leaves, sorted by label as those of a dict: a file of them fits the same terms in another order."""
+        labels, (raw, weights) = tuple(self), self._parts
+        there = _places(labels)[0]
+        parts = (tuple(self.values()), raw, weights)
+        return (*(part[i] for part in parts for i in there), self.total), labels
 
     def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
-        keys = [DictKey(label) for label in self]
-        keys += [GetAttrKey(f"{part}.{label}") for part in ("raw", "weights") for label in self]
         leaves, labels = self.tree_flatten()
-        return list(zip([*keys, GetAttrKey("total")], leaves, strict=True)), labels
+        keys = [*map(DictKey, sorted(labels))]
+        keys += [_PartKey(f"{part}.{label}") for part in ("raw", "weights") for label in sorted(labels)]
+        return list(zip([*keys, _PartKey("total")], leaves, strict=True)), labels
 
     @classmethod
     def tree_unflatten(cls, labels: tuple[str, ...], leaves: Sequence[Any]) -> Self:
-        n = len(labels)
-        values = dict(zip(labels, leaves[:n], strict=True))
-        return cls.of(values, tuple(leaves[n : 2 * n]), tuple(leaves[2 * n : 3 * n]), leaves[3 * n])
+        n, back = len(labels), _places(labels)[1]
+        values, raw, weights = (tuple(leaves[start + i] for i in back) for start in (0, n, 2 * n))
+        return cls.of(zip(labels, values, strict=True), raw, weights, leaves[3 * n])
 
 
 def summary(values: LossDict) -> list[dict[str, Any]]:

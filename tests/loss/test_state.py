@@ -234,7 +234,9 @@ def test_values_that_are_no_weight(value):
         loss().with_state({**loss().state, "weights": {"nn_hidden": 1.0, "position": value}})
 
 
-def test_labels_stand_in_the_key_paths_of_losses_and_histories():
+def test_labels_stand_in_the_key_paths():
+    found = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(loss(OTHER))]
+    assert found == [".held['nn_hidden, position']", ".parameters['alpha']"]
     values = ld.LossDict({"a b": jnp.ones(()), "c": jnp.ones(())}, {"a b": 1.0, "c": 2.0})
     names = "['a b'] ['c'] .raw.a b .raw.c .weights.a b .weights.c .total"
     found = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(values)]
@@ -244,10 +246,36 @@ def test_labels_stand_in_the_key_paths_of_losses_and_histories():
     assert found[0] == ".train['a b']" and ".validation.raw.a b" in found
 
 
-def test_the_trap_of_loading_leaves_in_order():
-    """Said in docs/save-and-resume.md; the day it is refused, the page can say so."""
+def leaves_into(given, like):
+    """`like` with the leaves of `given`, one after the other, through a file."""
     file = io.BytesIO()
-    eqx.tree_serialise_leaves(file, ld.compile("3*nn_hidden + 2e-5*position"))
+    eqx.tree_serialise_leaves(file, given)
     file.seek(0)
-    swapped = eqx.tree_deserialise_leaves(file, ld.compile("2e-5*position + 3*nn_hidden"))
-    assert str(swapped) == "3*position + 2e-5*nn_hidden"
+    return eqx.tree_deserialise_leaves(file, like)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.permutations(["position", "velocity", "nn_hidden"]), st.permutations(["position", "velocity", "nn_hidden"]))
+def test_leaves_in_order_fit_the_same_terms_in_any_order(one, other):
+    """A loss, its values and their history: `jax.tree.leaves` sorts them by label."""
+    weights = {"position": 3, "velocity": 5, "nn_hidden": 7}
+    first, second = (ld.compile(" + ".join(f"{weights[x]}*{x}" for x in names)) for names in (one, other))
+    loaded = leaves_into(2 * first, second)
+    assert loaded.labels == second.labels and loaded.digest == (2 * first).digest
+    values = [
+        ld.LossDict({x: jnp.asarray(k * weights[x]) for x in names}, dict.fromkeys(names, k))
+        for names, k in ((one, 1), (other, 2))
+    ]
+    loaded = leaves_into(*values)
+    assert list(loaded) == other
+    for part in (lambda v: v, lambda v: v.raw, lambda v: v.weights):
+        assert dict(part(loaded)) == dict(part(values[0]))
+    histories = [ld.LossHistory.start(v, 2).record(0, v) for v in values]
+    loaded = leaves_into(*histories).train
+    assert {x: float(loaded.raw[x][0]) for x in other} == weights
+
+
+def test_trees_of_other_labels_do_not_fit():
+    one, other = (ld.LossDict(dict.fromkeys(names, jnp.ones(())), dict.fromkeys(names, 1.0)) for names in ("ab", "abc"))
+    with pytest.raises(ValueError, match=r"(?s)4 child keys.* a raw.a weights.a total|a b raw.a raw.b .*a b c raw.a"):
+        jax.tree.map(jnp.add, one, other)
