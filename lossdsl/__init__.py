@@ -5,7 +5,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
 
 from lossdsl import errors as errors
-from lossdsl.backends import load_npz as load_npz
+from lossdsl.backends import load_npz as load_npz, trainable as trainable
 from lossdsl.errors import (
     LossAxesError as LossAxesError,
     LossDataError as LossDataError,
@@ -35,6 +35,7 @@ from lossdsl.meaning import (
     Vocabulary as Vocabulary,
     from_sympy as from_sympy,
 )
+from lossdsl.operators import operator as operator
 
 if _TYPE_CHECKING:
     from lossdsl.configs import (
@@ -90,7 +91,7 @@ _LATER = {
 _MODULES = ("adaptive", "feedbax")
 _AT_ONCE = """AbstractLoss Change CompositeLoss Definition FEEDBAX GradientReport LossAxesError LossDataError LossDict
     LossDiff LossError LossNameError LossSyntaxError LossValueError Parameter Quantity TermGradients Vocabulary compile
-    diff errors from_sympy load_npz parse term_gradients"""
+    diff errors from_sympy load_npz operator parse term_gradients trainable"""
 __all__ = sorted([*_AT_ONCE.split(), *_LATER, "adaptive"])
 
 

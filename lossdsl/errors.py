@@ -116,6 +116,9 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     # names
     "unknown-name": (LossNameError, "there is no name `{name}`", "{advice}"),
     "unknown-operator": (LossNameError, "there is no operator `{name}`", "{advice}"),
+    "undeclared": (LossNameError, "the operator `{name}` is not declared here", "import the module that declares it before the loss is loaded"),
+    "bad-operator": (LossValueError, "the operator `{name}` cannot be declared: {reason}", "{advice}"),
+    "operator-shape": (LossDataError, "the operator `{name}` gave the shape {got}, not {expected}", "what has no `axis` works elementwise; what has one takes that axis away"),
     "unknown-option": (LossNameError, "`{operator}` has no option `{option}`", "{advice}"),
     "unknown-axis": (LossNameError, "an axis is a name, not `{found}`", "write for example `axis=time`"),
     "not-a-value": (LossSyntaxError, "`{found}` is not a value", "only `axis=` takes several names"),

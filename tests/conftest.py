@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lossdsl.operators import OPS
+
 # An operand that is not aligned by name is an error here, even where NumPy would stretch it.
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -16,6 +18,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("lossdsl")
+
+
+@pytest.fixture(autouse=True)
+def operators():
+    """What a test declares, an example in a docstring too, is not there in the next."""
+    known = dict(OPS)
+    yield
+    OPS.clear()
+    OPS.update(known)
 
 
 @pytest.fixture(params=["float32", "float64"])

@@ -20,10 +20,11 @@ STOREYS = {
     "place": "",
     "errors": "",
     "disk": "",
-    "operators": "axes declaration arithmetic reductions vectors penalties time schedules distributions choices masks",
+    "operators": """axes declaration arithmetic reductions vectors penalties time schedules distributions choices masks
+        custom""",
     "language": "exact text misfit tree expr syntax lalr arguments parse fmt highlight",
     "meaning": "given symbol quantity vocabulary bind weights symbolic rules normal feedbax",
-    "backends": "data trajectories lower emit program feedbax",
+    "backends": "model data trajectories lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss
         make diff""",

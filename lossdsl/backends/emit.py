@@ -207,7 +207,7 @@ class _Writer:
                 return f"{self.code(node.args[0], ATOM)}[{before}{subscript_text(node.static)}]", ATOM
         parameters = node.op.parameters(len(args))
         written = [self.argument(node, *parameter, arg) for parameter, arg in zip(parameters, node.args, strict=True)]
-        return f"ops.{node.op.name}({', '.join([*filter(None, written), *self.axis(node)])})", ATOM
+        return f"ops.{node.op.code}({', '.join([*filter(None, written), *self.axis(node)])})", ATOM
 
     def argument(self, node: Call, parameter: str, default: Default, arg: Expr) -> str:
         """An argument as it is given to the function; a mask that leaves nothing out is left away."""

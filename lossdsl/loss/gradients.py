@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from lossdsl.backends import trainable
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
 from lossdsl.loss.values import LossDict
 from lossdsl.operators import wide
@@ -178,7 +179,7 @@ def term_gradients(objective: Callable[[Any], LossDict], model: Any) -> tuple[Lo
 
     Args:
         objective: The losses of a model, such as `lambda model: loss(rollout(model), trials, model)`.
-        model: The model, a PyTree; the gradients are those with respect to its arrays of floats.
+        model: The model, a PyTree; the gradients are those with respect to its arrays of floats, `trainable(model)`.
 
     Returns:
         The losses, and the gradients by label.
@@ -196,16 +197,17 @@ def term_gradients(objective: Callable[[Any], LossDict], model: Any) -> tuple[Lo
         >>> gradients.total(values.weights)["x"]
         Array([4., 2.], dtype=float32)
     """
-    if not jax.tree.leaves(eqx.filter(model, eqx.is_inexact_array)):
+    trained, rest = eqx.partition(model, trainable(model))
+    if not jax.tree.leaves(trained):
         raise error("bad-argument", argument="model", got=described(model), advice="give one that has arrays of floats")
 
-    def terms(model: Any) -> tuple[Array, LossDict]:
-        values = objective(model)
+    def terms(trained: Any) -> tuple[Array, LossDict]:
+        values = objective(eqx.combine(trained, rest))
         if not isinstance(values, LossDict):
             raise error("no-losses", got="a number" if getattr(values, "shape", None) == () else described(values))
         return jnp.stack(list(values.raw.values())), values
 
-    stacked, values = eqx.filter_jacrev(terms, has_aux=True)(model)
+    stacked, values = eqx.filter_jacrev(terms, has_aux=True)(trained)
     return values, TermGradients(stacked, tuple(values))
 
 

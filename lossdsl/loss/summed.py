@@ -6,13 +6,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from lossdsl.backends import Aside
 from lossdsl.errors import error
 from lossdsl.language import described_number
 from lossdsl.loss.algebra import exact_scale, join, override
 from lossdsl.loss.shown import Shown
 
 
-class Summed(Shown):
+class Summed(Shown, Aside):
     """What can be added and scaled; the results are weighted sums of terms, of the class of `composite`."""
 
     # NumPy then leaves `2.0 * loss` to us, where it would make an array of losses.

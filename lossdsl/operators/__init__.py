@@ -19,6 +19,7 @@ from lossdsl.operators.axes import (
     Misfit as Misfit,
     dual as dual,
 )
+from lossdsl.operators.custom import operator as operator
 from lossdsl.operators.declaration import (
     OPS as OPS,
     STEP as STEP,

@@ -14,6 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.errors import error
 from lossdsl.operators.axes import Rule, elementwise
 
 # The training iteration, which every vocabulary has.
@@ -46,6 +47,7 @@ class Op:
         reads: What a step of the result is made of along the axis that it works along and keeps: `"all"` steps of the
             operand, the `"same"`, or `"before"`, that step and those before.
         flat: The parameters to which no gradient goes.
+        code: What its function is called in emitted code; another one for each declaration of the same name.
 
     The template is a Python format with the names of the parameters; a brace of LaTeX is doubled. `{x}` stands between
     delimiters. Elsewhere a level says what stands there without parentheses: `{x:product}` a product, `{x:power}` a
@@ -74,6 +76,7 @@ class Op:
     whole: str = ""
     reads: str = "all"
     flat: tuple[str, ...] = ()
+    code: str = ""
 
     def __reduce__(self) -> Any:
         return _named, (self.name,)
@@ -110,11 +113,13 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
-# Operators that no text can name.
-INNER: dict[str, Op] = {}
+# What emitted code calls, by the name that it has there.
+CALLED: dict[str, Callable[..., Any]] = {}
 
 
 def _named(name: str) -> Op:
+    if name not in OPS:
+        raise error("undeclared", name=name)
     return OPS[name]
 
 
@@ -134,9 +139,9 @@ def op(
         doc = inspect.getdoc(lower) or ""
         named = tuple(p.name for p in given if p.kind == p.KEYWORD_ONLY)
         whole = next((p.name for p in given if p.annotation is int), "")
-        OPS[called] = Op(
-            called, lower, axes, linear, latex, example, doc, defaults, axes.option, named=named, whole=whole, **more
-        )
+        fields = {"named": named, "whole": whole, "code": called, **more}
+        CALLED[fields["code"]] = lower
+        OPS[called] = Op(called, lower, axes, linear, latex, example, doc, defaults, axes.option, **fields)
         return lower
 
     return declare
@@ -168,10 +173,9 @@ class Functions:
     """What the operators compute, by name, wherever they are declared: `ops.huber(x, delta=0.1)`."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        found = OPS.get(name) or INNER.get(name)
-        if found is None:
+        if name not in CALLED:
             raise AttributeError(f"there is no operator {name!r}")
-        return found.lower
+        return CALLED[name]
 
 
 ops = Functions()

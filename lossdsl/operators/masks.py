@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.axes import TIME, Fit, Rule, align
-from lossdsl.operators.declaration import INNER, Op
+from lossdsl.operators.declaration import CALLED, Op
 
 
 def until_last(mask: Array, *, axis: int) -> Array:
@@ -28,9 +28,18 @@ def _along_time(operands: Any, static: Any) -> Fit:
 
 def _inner(lower: Any, *parameters: str) -> Op:
     doc = lower.__doc__ or ""
-    op = Op(lower.__name__, lower, Rule(_along_time), False, "", "", doc, dict.fromkeys(parameters))
-    INNER[op.name] = op
-    return op
+    CALLED[lower.__name__] = lower
+    return Op(
+        lower.__name__,
+        lower,
+        Rule(_along_time),
+        False,
+        "",
+        "",
+        doc,
+        dict.fromkeys(parameters),
+        code=lower.__name__,
+    )
 
 
 UNTIL_LAST = _inner(until_last, "mask")
