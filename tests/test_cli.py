@@ -47,8 +47,8 @@ def test_eval_json():
 
 
 def test_eval_json_has_no_nan():
-    found = run("eval", "position/(position*0)", "--data", DATA, "--json")
-    assert json.loads(found)["total"] is None
+    found = finished("eval", "position/(position*0)", "--data", DATA, "--json")
+    assert found.returncode == 1 and json.loads(found.stdout)["total"] is None
 
 
 def test_eval_with_step():

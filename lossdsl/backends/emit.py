@@ -35,7 +35,8 @@ _LONGEST_NAME = 40
 _WIDEST_SUM = 20
 
 
-_TAKEN = "jnp ops floats take parameters quantities objects step states trial_specs model".split()  # noqa: SIM905
+_NAMES = "jnp ops floats take parameters quantities objects step states trial_specs model"
+_TAKEN = {*_NAMES.split(), *keyword.kwlist}
 
 
 def emit(terms: tuple[Term, ...]) -> tuple[str, dict[str, Name]]:
@@ -60,7 +61,7 @@ class _Writer:
         self.definition = definition
         self.variables: dict[str, str] = {STEP: STEP}
         self.repeats: Counter[str] = Counter()
-        self.taken = set(_TAKEN)
+        self.taken = {*_TAKEN}
         self.lines: list[str] = []
         self.known: dict[bytes, str] = {}
         exprs = [*bodies.values()]
@@ -276,5 +277,4 @@ def _literal(value: Fraction) -> str:
 def _identifier(name: str) -> str:
     """A Python variable that reads like the name."""
     plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
-    plain = plain if plain and not plain[0].isdigit() else f"_{plain}"
-    return f"{plain}_" if keyword.iskeyword(plain) else plain
+    return plain if plain and not plain[0].isdigit() else f"_{plain}"

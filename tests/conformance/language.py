@@ -24,7 +24,7 @@ BODIES = {
 # Linear in what they are given; the first two leave it as long as it is.
 LINEAR = [
     lambda x: call("cumsum", x),
-    lambda x: call("discount", x, 2),
+    lambda x: call("discount", x, exponent=2),
     lambda x: call("final", x),
     lambda x: call("initial", x),
     lambda x: call("mean", x),
@@ -123,7 +123,7 @@ def windows():
         "sqnorm(pos[1:] - turned[:-1])",
     ]
     chained += [
-        "discount(cost[1:], 2)",
+        "discount(cost[1:], exponent=2)",
         "cost[1:]*cost[:-1]",
         "norm(pos[1:])*long[2:]",
         "norm(pos)[0]",

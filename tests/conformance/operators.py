@@ -333,8 +333,10 @@ def time():
         ALL,
     )
     exponents = ("0", "1", "2", "6", "0.5", "alpha", "E", "alpha + 1", "-1")
-    yield from everywhere([call("discount", x, e) for x in ("cost", "lambda", "penalty") for e in exponents], MOST)
-    yield from everywhere([call("sqnorm", call("discount", "turned", e)) for e in exponents[:4]], ALL)
+    yield from everywhere(
+        [call("discount", x, exponent=e) for x in ("cost", "lambda", "penalty") for e in exponents], MOST
+    )
+    yield from everywhere([call("sqnorm", call("discount", "turned", exponent=e)) for e in exponents[:4]], ALL)
     for at in ("0", "-1", "0:", ":1", "-1:", "::2", "::-1"):
         yield from everywhere([steps(x, at) for x in ("cost", "long", "lambda", "penalty")], ALL)
         yield from everywhere([call("sqnorm", steps(x, at)) for x in ("pos", "turned")], MOST)

@@ -85,7 +85,7 @@ def _applied(rng, axes, depth):
     if kind < 0.15:
         return call("huber", inner, delta=rng.choice(["0.5", "2", "alpha"]))
     if kind < 0.3 and "time" in axes:
-        return rng.choice([call("cumsum", inner), call("discount", inner, rng.choice(["2", "0.5", "alpha"]))])
+        return rng.choice([call("cumsum", inner), call("discount", inner, exponent=rng.choice(["2", "0.5", "alpha"]))])
     if kind < 0.4:
         return call(rng.choice(["sqrt", "log"]), add(call("abs", inner), rng.choice(["0.1", "1.5"])))
     if "xy" in axes and kind < 0.6:

@@ -27,7 +27,7 @@ VALUES = {
     "cost*lambda": 23.5,
     "cost*S": 19,
     "cost - cost*S": -13.5,
-    "discount(cost, 1)": 4.5,
+    "discount(cost, exponent=1)": 4.5,
     "cumsum(cost)": 7.5,
     "diff(cost)": 1.5,
     "greater(cost, 2)*cost": 4,

@@ -327,10 +327,11 @@ def test_weights_of_numpy_arrays_change_too():
     ],
 )
 def test_numbers_of_functions(reach, text, weight):
-    loss = ld.compile(text, parameters={"alpha": 1.0})
+    shared = ld.FEEDBAX.extend(parameters={"alpha": 1.0})
+    loss = ld.compile(text, shared)
     values = loss(reach.states, reach.trial_specs)
     np.testing.assert_allclose(float(values.weights["position"]), weight, rtol=2e-6)
-    assert ld.compile(str(loss), parameters={"alpha": 1.0}).digest == loss.digest
+    assert ld.compile(str(loss), shared).digest == loss.digest
 
 
 def test_an_ensemble_is_no_loss_to_write_down_or_add(tmp_path):

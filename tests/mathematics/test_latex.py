@@ -77,10 +77,11 @@ def outside(latex):
 
 def applied(name, shell):
     """`shell` around the operator of a sum, with names that the operator takes: its LaTeX inside `tanh`."""
-    needed = len(OPS[name].required) + len(OPS[name].repeats)
+    op = OPS[name]
+    needed = [f"{key}=" if key in op.named else "" for key in (*op.required, *op.repeats)]
     for operand in ("(position + velocity)", "(effector.pos + effector.vel)", "(alpha + 1)"):
         for others in (operand, "(alpha + 1)"):
-            text = f"{name}({', '.join([operand] + [others] * (needed - 1))})"
+            text = f"{name}({', '.join([operand, *(f'{key}{others}' for key in needed[1:])])})"
             tanh = f"tanh({shell.format(text)})"
             for whole in (tanh, f"sum({tanh}, axis=xy)", f"{tanh}*velocity"):
                 try:

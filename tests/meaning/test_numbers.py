@@ -14,7 +14,7 @@ import lossdsl as ld
 from lossdsl.language import exact_number
 from lossdsl.meaning import from_sympy
 
-PARAMETERS = {"alpha": 0.5, "beta": 2.0}
+SHARED = ld.FEEDBAX.extend(parameters={"alpha": 0.5, "beta": 2.0})
 
 decimals = st.builds(
     "{}{}{}".format,
@@ -48,15 +48,15 @@ weights = st.recursive(
 def test_every_weight_that_compiles_has_a_text(weight, text):
     with jax.enable_x64(True):
         try:
-            loss = ld.compile(text.format(weight, weight), parameters=PARAMETERS)
+            loss = ld.compile(text.format(weight, weight), SHARED)
         except ld.LossError as failure:
             assume(False)
             assert failure.code in ("too-large", "not-finite", "no-quantity", "bad-weight")
-        again = ld.compile(str(loss), parameters=PARAMETERS)
+        again = ld.compile(str(loss), SHARED)
         assert str(again) == str(loss)
         assert again.digest == loss.digest
         assert again.terms == loss.terms
-        assert ld.compile(loss.to_config()["loss"], parameters=PARAMETERS).digest == loss.digest
+        assert ld.compile(loss.to_config()["loss"], SHARED).digest == loss.digest
         assert pickle.loads(pickle.dumps(loss)).digest == loss.digest
         for shown in (repr(loss), loss.latex(), loss.latex(expand=True), loss.python()):
             assert shown

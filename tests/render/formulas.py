@@ -28,7 +28,7 @@ PAGE = {"alpha": 1e-5, "gain_x": 2.0}
 
 # Those of the cases, of each operator and each term, and of odd names.
 FIXED = [
-    *((case.text, {"parameters": PAGE}) for case in cases.read("latex.txt")),
+    *((case.text, {"vocabulary": ld.FEEDBAX.extend(parameters=PAGE)}) for case in cases.read("latex.txt")),
     *((text, {}) for text in [*(op.example for op in OPS.values()), *ld.FEEDBAX.terms]),
     *((text, {"vocabulary": ODD}) for text in ODD_TEXTS),
 ]
