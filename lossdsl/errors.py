@@ -117,6 +117,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "unknown-name": (LossNameError, "there is no name `{name}`", "{advice}"),
     "unknown-operator": (LossNameError, "there is no operator `{name}`", "{advice}"),
     "undeclared": (LossNameError, "the operator `{name}` is not declared here", "import the module that declares it before the loss is loaded"),
+    "literal-range": (LossValueError, "float32 cannot hold `{number}`", "compute with 64 bits, `jax.config.update(\"jax_enable_x64\", True)`, or write a number between 1.2e-38 and 3.4e38"),
     "bad-operator": (LossValueError, "the operator `{name}` cannot be declared: {reason}", "{advice}"),
     "operator-shape": (LossDataError, "the operator `{name}` gave the shape {got}, not {expected}", "what has no `axis` works elementwise; what has one takes that axis away"),
     "unknown-option": (LossNameError, "`{operator}` has no option `{option}`", "{advice}"),

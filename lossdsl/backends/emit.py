@@ -92,7 +92,7 @@ class _Writer:
         )
 
     def variable(self, name: str) -> str:
-        plain = re.sub("___+", "_", _identifier(name)[:_LONGEST_NAME]).rstrip("_")
+        plain = re.sub("___+", "_", _identifier(name)[:_LONGEST_NAME]).rstrip("_") or "value"
         while plain in self.taken:
             self.repeats[plain] += 1
             plain = f"{plain}_{self.repeats[plain]}"

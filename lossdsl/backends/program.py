@@ -96,6 +96,8 @@ class Program:
     def per_trial(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> dict[str, Array]:
         """The terms before the mean over `batch`, without weights; data that does not fit is refused."""
         self.check(arrays)
+        if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+            data.check_literals(self.terms)
         batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
         called = {name: _called(name, term, self.objects[name].axes, batch) for name, term in dict(objects).items()}
         return self.functions["per_trial"](jax.tree.map(_as_float, list(arrays)), parameters, _step(step), called)

@@ -179,9 +179,8 @@ def definitions(rng):
         "a = cost +\nS\na",
         "\n\na = cost\n\n\na\n\n",
         "a = cost;;\n;a;",
-        "unused = S; cost",
     ]
-    rows += [[("a", 1, "a")]] * 5 + [[("cost", 1, "cost")]]
+    rows += [[("a", 1, "a")]] * 5
     whole += [
         "penalty",
         "uneven + penalty",
@@ -312,7 +311,7 @@ def normal_form(rng):
             "cost + 0",
         ):
             yield stays, name
-        yield "1 - cost + S", name, [("1 - sum(cost) + S", 1, "1 - cost + S")]
+        yield "1 - cost + S", name, [("1 + sum(-cost) + S", 1, "1 - cost + S")]
         yield "0.1*cost as a + 0.2*S as b.c", name, [("a", Fraction(1, 10), "cost"), ("b.c", Fraction(1, 5), "S")]
         yield "cost as a + cost as a", name, [("a", 2, "cost")]
         yield "cost + cost as copy", name, [("cost", 1, "cost"), ("copy", 1, "cost")]

@@ -9,12 +9,16 @@ ONLY_CALLS = """
     ensemble scale divide traced-scale two-values bad-argument add no-counterpart no-gradients not-installed feedbax-step
     no-target not-a-tree no-file not-a-text cannot-write cannot-draw bad-file bad-key term-shape file-kind bad-syntax
     key-twice anchor vocabulary-circle not-in-config no-losses not-stacked history-labels history-steps history-shape
-    no-row bad-history history-version
+    no-row bad-history history-version state-differs state-value undeclared bad-operator operator-shape path-raises
+    not-held values-not-finite values-unknown not-regular too-big bad-config unused-parameter literal-range
 """.split()  # noqa: SIM905
 
 TEXTS = {
     "empty": ["«»", "«  # only a comment»", "«\n\n»"],
     "unknown-character": ["«'»cost'", "cost «×» 2", "cost «−» S", "cost «&» S", "«$»cost", "cost\n  + «!»S", "cost «%» 2"],
+    "by-name": ["discount(cost, «2»)", "discount(1, «1», colour=2)*S", "discount(cost, «cost») + S"],
+    "unused-definition": ["«unused» = S; cost", "a = S\n«b» = a\na"],
+    "matrix": ["dot(«Q», pos, axis=xy)"],
     "caret-power": ["cost «^» 2", "cost+S«^»2"],
     "missing-operator": ["«2 cost»", "«cost S»", "«2(»cost)", "cost as «sum(»x)", "2 ** «3 S»", "«1e»*cost", "«1..2»*cost", "«cost if» 2", "«S final»"],
     "missing-operand": ["cost + «*» S", "cost **«*» 2", "(«)»", "cost as «3»", "cost + («)»", "sum(cost, «,» S)", "«*» cost", "cost**«/»2"],
@@ -51,7 +55,7 @@ TEXTS = {
     "not-matrix": ["«quadratic_form(pos, sheet)»", "«quadratic_form(body.plane, Q)»"],
     "not-a-count": ["diff(cost, «0»)", "diff(cost, «1.5»)", "diff(cost, n=«S»)", "diff(cost, «alpha»)"],
     "no-quantity": ["«3»", "«alpha»", "«step»", "a = 2; «a»"],
-    "not-scalar": ["discount(cost, «cost»)", "discount(cost, exponent=«S»)", "linear(1, «S», 10)*cost", "linear(1, 2, 10, at=«cost»)*S"],
+    "not-scalar": ["discount(cost, exponent=«cost»)", "discount(cost, exponent=«S»)", "linear(1, «S», 10)*cost", "linear(1, 2, 10, at=«cost»)*S"],
     "tree": ["«net»", "sqnorm(net) + 2*«net»", "tanh(«net»)", "max(«net»)", "dot(pos, «net»)", "quadratic_form(pos, «net»)"],
     "not-finite": ["«cost/0»", "cost*«(1 - 1)**-1»", "«(-2)**0.5»*cost", "«0**-1»*S", "«log(0)»*S", "S*«sqrt(-1)»"],
     "too-large": ["«9**9**9»*cost", "cost + «9**9**9»"],
@@ -105,6 +109,7 @@ ROWS = (
         ("bad-weight", {"parameters": {"x": None}}),
         ("unknown-key", {"quantities": {"x": {"path": "states.x", "axes": "batch", "shape": "batch"}}}),
         ("missing-key", {"quantities": {"x": {"path": "states.x"}}}),
+        ("bad-symbol", {"quantities": {"x": {"path": "states.x", "axes": "batch", "latex": r"\href{a}{x}"}}}),
         ("bad-value", {"quantities": {"x": {"path": "states.x", "axes": "batch", "unit": 3}}}),
     ]
 )
@@ -181,12 +186,12 @@ def _derived():
         yield _marked("argument-count", f"S + «{name}()»")
         yield _marked("unknown-operator", f"S - 2*«{name}q»(cost)")
         yield _marked("unknown-name", f"«{name}»*cost")
-        arguments = ", ".join(["1"] * len([n for n, d in op.defaults.items() if d is None]))
+        arguments = ", ".join(f"{n}=1" if n in op.named else "1" for n, d in op.defaults.items() if d is None)
         if not op.repeats:
             yield _marked("unknown-option", f"{name}({arguments}, «colour»=2)*S")
-            yield _marked(
-                "argument-count", f"«{name}({', '.join(['cost'] * (len(op.defaults) - len(op.named) + 1))})» + S"
-            )
+            if not set(op.named) & set(op.required):
+                most = ", ".join(["cost"] * (len(op.defaults) - len(op.named) + 1))
+                yield _marked("argument-count", f"«{name}({most})» + S")
         if op.axis:
             yield _marked("argument-twice", f"{name}({arguments}, axis=xy, «axis=xy»)")
             yield _marked("unknown-axis", f"{name}({arguments}, axis=«1»)")
