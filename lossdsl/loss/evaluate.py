@@ -52,8 +52,10 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
             program.check(arrays)
         raise
     values, raw, made, total = out
-    rest = iter(made)
-    weights = [known[label] if label in known else next(rest) for label in program.terms]
+    weights = [*known.values()]
+    if made:
+        rest = iter(made)
+        weights = [known[label] if label in known else next(rest) for label in program.terms]
     dtype = total.dtype
     if any(weight.dtype != dtype for weight in weights):
         weights = [weight.astype(value.dtype) for weight, value in zip(weights, values, strict=True)]
@@ -61,14 +63,14 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
 
 
 def _arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
-    """The weights that are numbers, the parameters, and the weights by label.
+    """The weights that are numbers, the parameters, and the weights by label, in the order of the terms.
 
     Known ones stand on the host, one by one: they share no buffer that may be donated. Those of a loss that was
     compiled before x64 was switched on are held anew, from their exact values.
     """
     numbers, parameters, labels = own["held"].array, own["parameters"], own["program"].numbers
     if any(isinstance(leaf, jax.core.Tracer) for leaf in (numbers, *parameters.values())):
-        return numbers, parameters, dict(zip(labels, numbers, strict=True))
+        return numbers, parameters, _by_term(own["program"], numbers)
     x64, narrow = jax.config.read("jax_enable_x64"), np.float32
     if x64 and numbers.dtype == narrow:
         exact = {term.label: term.number for term in loss.terms}
@@ -78,9 +80,14 @@ def _arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]
             name: as_scalar(exact_number(value), "the parameter", name) if value.dtype == narrow else value
             for name, value in parameters.items()
         }
-    found = numbers, parameters, dict(zip(labels, jax.device_get(numbers), strict=True))
+    found = numbers, parameters, _by_term(own["program"], jax.device_get(numbers))
     own[_ARGUMENTS] = {**own.get(_ARGUMENTS, {}), x64: found}
     return found
+
+
+def _by_term(program: Program, numbers: Any) -> dict[str, Any]:
+    known = dict(zip(program.numbers, numbers, strict=True))
+    return {label: known[label] for label in program.terms if label in known}
 
 
 def _of_members(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, trials: bool) -> LossDict:

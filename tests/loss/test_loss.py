@@ -270,7 +270,7 @@ def test_loss_dict_keeps_its_order_and_parts_through_transformations(values):
 
 def test_loss_dict_names_its_leaves(values):
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(values)]
-    assert paths[0] == "['position']"
+    assert paths[:3] == ["['final(velocity)']", "['nn_hidden']", "['position']"]
     assert ".raw.position" in paths
     assert paths[-1] == ".total"
     assert len(paths) == 10
