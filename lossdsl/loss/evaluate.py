@@ -57,7 +57,8 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
         rest = iter(made)
         weights = [known[label] if label in known else next(rest) for label in program.terms]
     dtype = total.dtype
-    if any(weight.dtype != dtype for weight in weights):
+    # Those that are made here have the type of their value already.
+    if numbers.dtype != dtype:
         weights = [weight.astype(value.dtype) for weight, value in zip(weights, values, strict=True)]
     return LossDict.of(zip(program.terms, values, strict=True), raw, weights, total)
 
