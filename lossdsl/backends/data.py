@@ -13,7 +13,7 @@ import numpy as np
 
 from lossdsl.backends.model import trainable
 from lossdsl.errors import LossError, described, error, listed
-from lossdsl.language import Call, Expr, Name, Number, shown_axes
+from lossdsl.language import Call, Expr, Name, shown_axes
 from lossdsl.meaning import ROOTS, Defined, Object, Quantity, components, each_name
 from lossdsl.operators import BATCH, TIME, Axes, dual
 
@@ -253,20 +253,6 @@ def check_tree(root: str, value: Any) -> None:
         if not hasattr(leaf, "dtype") and type(leaf).__hash__ is None:
             raise error("not-a-tree", root=root, got=described(leaf))
         _check_fit(leaf, root)
-
-
-def check_literals(terms: Mapping[str, Expr]) -> None:
-    """Refuse numbers in bodies that float32 cannot hold: they would be 0 or infinite.
-
-    Raises:
-        LossValueError: With the number and its term.
-    """
-    limits = np.finfo(np.float32)
-    for label, body in terms.items():
-        inner = [name.meaning.expr for name in each_name([body]).values() if isinstance(name.meaning, Defined)]
-        for node in (node for expr in (body, *inner) for node in expr.walk()):
-            if isinstance(node, Number) and node.value and not limits.tiny <= abs(node.value) <= limits.max:
-                raise error("literal-range", number=str(node)).in_term(label)
 
 
 def term_with(terms: Mapping[str, Expr], name: str) -> str | None:

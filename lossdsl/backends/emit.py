@@ -180,7 +180,7 @@ class _Writer:
         match node:
             case Number():
                 return _literal(node.value), ATOM
-            case Name(name="step"):
+            case Name() if node.name == STEP:
                 # Whole for a schedule of it; a float in arithmetic, where a whole number would wrap around.
                 return "jnp.asarray(step, float)", ATOM
             case Name():

@@ -2,7 +2,7 @@
 
 import inspect
 import linecache
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
 from hashlib import sha256
@@ -12,13 +12,14 @@ from weakref import WeakValueDictionary, finalize
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from lossdsl.backends import data
 from lossdsl.backends.emit import emit
 from lossdsl.errors import LossError, described, error, listed
-from lossdsl.language import Expr
-from lossdsl.meaning import ROOTS, Object, Parameter, Quantity, Term, components, each_name, expression
+from lossdsl.language import Expr, Number
+from lossdsl.meaning import ROOTS, Defined, Object, Parameter, Quantity, Term, components, each_name, expression
 from lossdsl.operators import BATCH, STEP, Axes, wide
 
 
@@ -97,7 +98,7 @@ class Program:
         """The terms before the mean over `batch`, without weights; data that does not fit is refused."""
         self.check(arrays)
         if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
-            data.check_literals(self.terms)
+            _check_literals(self.terms)
         batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
         called = {name: _called(name, term, self.objects[name].axes, batch) for name, term in dict(objects).items()}
         return self.functions["per_trial"](jax.tree.map(_as_float, list(arrays)), parameters, _step(step), called)
@@ -108,8 +109,13 @@ class Program:
     def weights(self, numbers: Array, parameters: Any, step: Any) -> list[Array]:
         """The weights of all terms, in order."""
         made = self.functions["weights"](parameters, _step(step))
-        given = dict(zip(self.numbers, numbers, strict=True))
+        given = self.by_label(numbers)
         return [jnp.asarray(made[label]) if label in made else given[label] for label in self.terms]
+
+    def by_label(self, numbers: Iterable[Any]) -> dict[str, Any]:
+        """The weights that are numbers by label, in the order of the terms."""
+        known = dict(zip(self.numbers, numbers, strict=True))
+        return {label: known[label] for label in self.terms if label in known}
 
     def evaluate(
         self,
@@ -207,6 +213,18 @@ def build(terms: tuple[Term, ...]) -> Program:
 def _interned(*parts: Any, **more: Any) -> Program:
     program = Program(*parts, **more)
     return program if program.objects else _PROGRAMS.setdefault(program.source, program)
+
+
+def _check_literals(terms: Mapping[str, Expr]) -> None:
+    """Refuse numbers in bodies that float32 cannot hold: they would be 0 or infinite."""
+    limits, names = np.finfo(np.float32), each_name(terms.values()).items()
+    defined = [(name, node.meaning.expr) for name, node in names if isinstance(node.meaning, Defined)]
+    for name, expr in [*terms.items(), *defined]:
+        for node in expr.walk():
+            if isinstance(node, Number) and node.value and not limits.tiny <= abs(node.value) <= limits.max:
+                failure = error("literal-range", number=str(node))
+                failure.term = name if name in terms else data.term_with(terms, name)
+                raise failure
 
 
 def _as_float(array: Any) -> Any:

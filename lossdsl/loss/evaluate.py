@@ -32,7 +32,7 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
         if is_ensemble(own["held"].array, own["parameters"]):
             return _of_members(loss, states, trial_specs, model, step, trials)
         known = _arguments(loss, own)
-    numbers, parameters, known = known
+    numbers, parameters, by_label = known
     program: Program = own["program"]
     step, arrays = given_step(program, step) if program.uses_step else None, None
     try:
@@ -52,10 +52,10 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
             program.check(arrays)
         raise
     values, raw, made, total = out
-    weights = [*known.values()]
+    weights = [*by_label.values()]
     if made:
         rest = iter(made)
-        weights = [known[label] if label in known else next(rest) for label in program.terms]
+        weights = [by_label[label] if label in by_label else next(rest) for label in program.terms]
     dtype = total.dtype
     # Those that are made here have the type of their value already.
     if numbers.dtype != dtype:
@@ -69,26 +69,21 @@ def _arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]
     Known ones stand on the host, one by one: they share no buffer that may be donated. Those of a loss that was
     compiled before x64 was switched on are held anew, from their exact values.
     """
-    numbers, parameters, labels = own["held"].array, own["parameters"], own["program"].numbers
+    numbers, parameters, program = own["held"].array, own["parameters"], own["program"]
     if any(isinstance(leaf, jax.core.Tracer) for leaf in (numbers, *parameters.values())):
-        return numbers, parameters, _by_term(own["program"], numbers)
+        return numbers, parameters, program.by_label(numbers)
     x64, narrow = jax.config.read("jax_enable_x64"), np.float32
     if x64 and numbers.dtype == narrow:
         exact = {term.label: term.number for term in loss.terms}
-        numbers = as_vector({label: exact[label] for label in labels})
+        numbers = as_vector({label: exact[label] for label in program.numbers})
     if x64:
         parameters = {
             name: as_scalar(exact_number(value), "the parameter", name) if value.dtype == narrow else value
             for name, value in parameters.items()
         }
-    found = numbers, parameters, _by_term(own["program"], jax.device_get(numbers))
+    found = numbers, parameters, program.by_label(jax.device_get(numbers))
     own[_ARGUMENTS] = {**own.get(_ARGUMENTS, {}), x64: found}
     return found
-
-
-def _by_term(program: Program, numbers: Any) -> dict[str, Any]:
-    known = dict(zip(program.numbers, numbers, strict=True))
-    return {label: known[label] for label in program.terms if label in known}
 
 
 def _of_members(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, trials: bool) -> LossDict:

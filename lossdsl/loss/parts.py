@@ -104,7 +104,7 @@ def check_single(numbers: Any, parameters: Mapping[str, Any]) -> None:
 def terms_now(written: Written, program: Program, numbers: Any, objects: Any, rest: Any) -> tuple[Term, ...]:
     """The terms with the weights and the Python terms as they are now; traced, as they were written."""
     known = isinstance(numbers, jax.Array | np.ndarray) and not isinstance(numbers, jax.core.Tracer)
-    now = dict(zip(program.numbers, np.asarray(numbers), strict=True)) if known else {}
+    now = program.by_label(np.asarray(numbers)) if known else {}
     called = eqx.combine(objects, rest)
     names: dict[Expr, Expr] = {
         Name(name=name, meaning=meaning): Name(name=name, meaning=Object(name, called[name]))

@@ -38,12 +38,8 @@ class Stateful(eqx.Module):
         if not isinstance(numbers, jax.core.Tracer) and not numbers.committed:
             # Nothing is compiled for it, and no index is sent to a device.
             with jax.ensure_compile_time_eval():
-                return self._by_label(jax.device_put(_parts(np.asarray(numbers))))
-        return self._by_label(_parts(numbers))
-
-    def _by_label(self, weights: list[Any]) -> dict[str, Any]:
-        known = dict(zip(self.program.numbers, weights, strict=True))
-        return {label: known[label] for label in self.program.terms if label in known}
+                return self.program.by_label(jax.device_put(_parts(np.asarray(numbers))))
+        return self.program.by_label(_parts(numbers))
 
     @property
     def state(self) -> dict[str, dict[str, Any]]:
@@ -58,7 +54,7 @@ class Stateful(eqx.Module):
             {'weights': {'position': array(1., dtype=float32)}, 'parameters': {'alpha': array(0.5, dtype=float32)}}
         """
         state: dict[str, dict[str, Any]] = {
-            "weights": self._by_label(_parts(_on_host(self.numbers))),
+            "weights": self.program.by_label(_parts(_on_host(self.numbers))),
             "parameters": {name: _on_host(value) for name, value in self.parameters.items()},
             "terms": {},
         }

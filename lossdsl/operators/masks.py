@@ -27,19 +27,9 @@ def _along_time(operands: Any, static: Any) -> Fit:
 
 
 def _inner(lower: Any, *parameters: str) -> Op:
-    doc = lower.__doc__ or ""
-    CALLED[lower.__name__] = lower
-    return Op(
-        lower.__name__,
-        lower,
-        Rule(_along_time),
-        False,
-        "",
-        "",
-        doc,
-        dict.fromkeys(parameters),
-        code=lower.__name__,
-    )
+    name, fields = lower.__name__, dict.fromkeys(parameters)
+    CALLED[name] = lower
+    return Op(name, lower, Rule(_along_time), False, "", "", lower.__doc__ or "", fields, code=name)
 
 
 UNTIL_LAST = _inner(until_last, "mask")
