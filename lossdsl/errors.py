@@ -175,6 +175,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "no-step": (LossValueError, "the loss needs the training iteration `step`", "call it as `loss(states, trial_specs, step=i)`; `lossdsl eval` has `--step`"),
     "no-counterpart": (LossValueError, "{found} has no counterpart in the language", "{advice}"),
     "bad-operator": (LossValueError, "the operator `{name}` cannot be declared: {reason}", "{advice}"),
+    "no-leaves": (LossValueError, "the weights of the loss are not there: its leaves are {got}", "put them back, as `eqx.combine` does after `eqx.partition`"),
     "state-differs": (LossNameError, "the state is that of another loss: {difference}", "restore what both have with `with_weights` and `with_parameters`"),
     "state-value": (LossDataError, "{name} of the state is {got}, the loss has {expected}", "give the state of a loss that was made like this one"),
     # weights that adapt
@@ -188,6 +189,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "missing-path": (LossDataError, "`{name}` is not there: `{parent}` has no `{part}`", "{advice}"),
     "path-raises": (LossDataError, "`{name}` cannot be read, it raises {got}", "mend what computes it: it is an error of the data themselves"),
     "not-held": (LossDataError, "`{name}` holds {got}", "{advice}"),
+    "no-model": (LossDataError, "`{name}` is a loss, which is no part of a model", "give the path of the network beside it"),
     "no-array": (LossDataError, "`{name}` is {got}, not an array of real numbers", "`{path}` must hold an array with the axes {axes}"),
     "not-a-tree": (LossDataError, "`{root}` holds {got}, which JAX cannot look into", "a term in Python sees `{root}` whole: give dicts, named tuples or Equinox modules"),
     "rank": (LossDataError, "`{name}` has the shape {shape}, its axes are {axes}", "{advice}"),
@@ -210,6 +212,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "out-of-range": (LossDataError, "`{found}` lies outside of `{operand}`, which has {length} steps in `time`", "choose an index from {first} to {last}"),
     "empty-window": (LossDataError, "`{found}` is empty: `{operand}` has {length} steps in `time`", "choose a window that lies within them"),
     "term-shape": (LossDataError, "`{name}` returned {got}", "{advice}"),
+    "operator-result": (LossDataError, "the operator `{name}` gave {got}, not real numbers", "return an array of JAX with real numbers"),
     "operator-shape": (LossDataError, "the operator `{name}` gave the shape {got}, not {expected}", "what has no `axis` works elementwise; what has one takes that axis away"),
     # files of losses
     "file-kind": (LossDataError, "the file `{path}` is not one of YAML, TOML or JSON by its name", "let it end in .yaml, .yml, .toml or .json"),

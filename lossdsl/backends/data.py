@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lossdsl.backends.model import trainable
+from lossdsl.backends.model import is_aside, trainable
 from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Call, Expr, Name, shown_axes
 from lossdsl.meaning import ROOTS, Defined, Object, Quantity, components, each_name
@@ -154,6 +154,8 @@ def _compiled_reader(
 def floats(root: Any, path: str) -> Any:
     """The arrays of floats of the PyTree at a path; what else it holds is left out, and so are the losses in it."""
     value = take(root, path)
+    if is_aside(value):
+        raise error("no-model", name=path)
     found = eqx.filter(value, trainable(value))
     for leaf in jax.tree.leaves(found):
         _check_fit(leaf, path)

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from jax.tree_util import DictKey
 
-from lossdsl.errors import Span, error
+from lossdsl.errors import Span, described, error
 from lossdsl.language import described_number, exact_number
 
 
@@ -83,6 +83,16 @@ def on_device(given: Any) -> Any:
         return given
     on_host = np.ndarray | np.generic | int | float
     return jax.tree.map(lambda leaf: jax.device_put(leaf) if isinstance(leaf, on_host) else leaf, given)
+
+
+def check_there(numbers: Any) -> None:
+    """Refuse the weights of a loss whose arrays were taken out, as `eqx.partition` does.
+
+    Raises:
+        LossValueError: With what stands there instead.
+    """
+    if not hasattr(numbers, "shape"):
+        raise error("no-leaves", got=described(numbers))
 
 
 def copied(array: Any) -> Any:

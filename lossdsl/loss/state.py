@@ -11,7 +11,7 @@ from jax import Array
 
 from lossdsl.backends import Program
 from lossdsl.errors import described, error
-from lossdsl.loss.scalars import Held
+from lossdsl.loss.scalars import Held, check_there
 
 _KINDS = {"weights": "weight", "parameters": "parameter", "terms": "array"}
 _MOST_NAMED = 6
@@ -35,7 +35,7 @@ class Stateful(eqx.Module):
     def weights(self) -> Mapping[str, Array]:
         """The weights that are numbers, by label; those made of parameters or `step` are in `terms`."""
         numbers = self.numbers
-        if not isinstance(numbers, jax.core.Tracer) and not numbers.committed:
+        if isinstance(numbers, jax.Array) and not isinstance(numbers, jax.core.Tracer) and not numbers.committed:
             # Nothing is compiled for it, and no index is sent to a device.
             with jax.ensure_compile_time_eval():
                 return self.program.by_label(jax.device_put(_parts(np.asarray(numbers))))
@@ -96,6 +96,9 @@ class Stateful(eqx.Module):
 
 
 def _parts(numbers: Any) -> list[Any]:
+    check_there(numbers)
+    if isinstance(numbers, jax.ShapeDtypeStruct):
+        return list(jax.eval_shape(_parts, numbers))
     return [numbers[..., i] for i in range(numbers.shape[-1])]
 
 
@@ -167,6 +170,7 @@ def _is_special(value: Any) -> bool:
 
 
 def _on_host(array: Any) -> Any:
+    check_there(array)
     return array if isinstance(array, jax.core.Tracer) or _is_special(array) else np.array(array)
 
 

@@ -3,7 +3,7 @@
 import inspect
 import keyword
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -46,7 +46,7 @@ def operator(
 
     Raises:
         LossValueError: For what cannot be declared.
-        LossDataError: When a loss is called, for a result of another shape.
+        LossDataError: When a loss is called, for a result of another shape, and one that is not real.
 
     Example:
         >>> from lossdsl import compile
@@ -60,8 +60,11 @@ def operator(
     if function is None:
         return lambda function: operator(function, name=name, axis=axis, latex=latex, example=example)
     called = name or getattr(function, "__name__", "")
-    parameters = _parameters(called, function, latex)
-    takes_axis = "axis" in inspect.signature(function).parameters
+    given = _signature(called, function)
+    parameters = _parameters(called, given, latex)
+    takes_axis = "axis" in given
+    if not isinstance(axis, str):
+        raise _refused(called, f"its `axis` is `{axis!r}`", "give the name of an axis, such as `time`")
     if axis and not takes_axis:
         raise _refused(called, "its function has no parameter `axis`", "add one, or leave `axis` out")
     rule = (reduces(axis) if axis else features(one=False)) if takes_axis else elementwise
@@ -76,21 +79,34 @@ def operator(
     return function
 
 
-def _parameters(name: str, function: Any, latex: str) -> list[str]:
-    """The names of the parameters of a function that can be declared."""
+def _signature(name: Any, function: Any) -> Mapping[str, inspect.Parameter]:
+    """The parameters of a function that can have this name in a text."""
     if not callable(function):
         raise _refused(name or str(function), "it is no function", "write `@operator` before a function of arrays")
-    if not name.isidentifier() or keyword.iskeyword(name) or name in ("as", "axis", "step"):
+    known = isinstance(name, str) and name.isidentifier() and not keyword.iskeyword(name)
+    # What begins with `__` is no operator to Python but a part of the object that emitted code asks for them.
+    if not known or name.startswith("__") or name in ("axis", "step"):
         raise _refused(name, "that is no name of an operator", 'give another: `@operator(name="...")`')
     if name in _BUILT_IN:
         raise _refused(name, "lossdsl has one of that name", 'give another: `@operator(name="...")`')
-    found = [p for p in inspect.signature(function).parameters.values() if p.name != "axis"]
+    try:
+        return inspect.signature(function).parameters
+    except ValueError:
+        raise _refused(name, "Python knows no parameters of its function", "write a function around it") from None
+
+
+def _parameters(name: str, given: Mapping[str, inspect.Parameter], latex: str) -> list[str]:
+    """The names of the operands and options, and whether the template names others."""
+    found = [p for p in given.values() if p.name != "axis"]
     if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in found):
         raise _refused(name, "its function takes any number of arguments", "give each parameter a name")
     if not found or found[0].default is not inspect.Parameter.empty or found[0].kind == inspect.Parameter.KEYWORD_ONLY:
         raise _refused(name, "its function has no operand", "give it a first parameter without a default")
+    for p in given.values():
+        if p.kind == p.POSITIONAL_ONLY and (p.name == "axis" or p.default is not inspect.Parameter.empty):
+            raise _refused(name, f"`{p.name}` cannot be given by name", "take the `/` away from its function")
     for p in found:
-        is_number = isinstance(p.default, int | float) and np.isfinite(p.default)
+        is_number = isinstance(p.default, int | float) and not isinstance(p.default, bool) and np.isfinite(p.default)
         if p.default is not inspect.Parameter.empty and not is_number:
             raise _refused(name, f"the default of `{p.name}` is `{p.default!r}`", "an option is a finite number")
     parameters = [p.name for p in found]
@@ -112,7 +128,11 @@ def _checked(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(function)
     def lower(*args: Any, **options: Any) -> Any:
-        result = jnp.asarray(function(*args, **options))
+        made = function(*args, **options)
+        result = None if made is None else jnp.asarray(made)
+        if result is None or jnp.iscomplexobj(result):
+            got = "None" if result is None else f"numbers of {result.dtype}"
+            raise error("operator-result", name=name, got=got)
         operands = [*args, *(value for key, value in options.items() if key != "axis")]
         shape = list(jnp.broadcast_shapes(*map(jnp.shape, operands)))
         gone = options.get("axis", ())

@@ -82,3 +82,28 @@ def test_gradients_of_terms_leave_losses_out():
     np.testing.assert_allclose(report.norms["sqnorm(model)"], 10)
     with pytest.raises(ld.LossValueError, match="give one that has arrays of floats"):
         ld.term_gradients(lambda m: PENALTY({}, None, m), [ld.compile("position")])
+
+
+def test_a_quantity_that_is_a_loss():
+    loss = ld.compile("sqnorm(kept)", ld.Vocabulary({"kept": ("model.losses.0", "pytree")}))
+    with pytest.raises(ld.LossDataError, match="is a loss, which is no part of a model"):
+        loss({}, None, model())
+
+
+def test_a_mask_of_optax():
+    given = {"network": jnp.ones(2), "loss": ld.compile("position")}
+    optimizer = optax.masked(optax.adamw(0.1), ld.trainable(given))
+    zeros = jax.tree.map(jnp.zeros_like, given)
+    updates, _ = optimizer.update(zeros, optimizer.init(given), given)
+    assert np.all(updates["network"] < 0) and updates["loss"].weights == {"position": 0}
+
+
+def test_a_loss_whose_arrays_were_taken_out():
+    trained, rest = eqx.partition({"network": jnp.ones(2), "loss": ld.compile("nn_output")}, eqx.is_array)
+    loss = rest["loss"]
+    for used in (lambda: loss.weights, lambda: loss.state, lambda: loss({}), lambda: loss.per_trial({})):
+        with pytest.raises(ld.LossValueError, match="the weights of the loss are not there: its leaves are None"):
+            used()
+    assert eqx.combine(trained, rest)["loss"].weights == {"nn_output": 1}
+    shapes = eqx.filter_eval_shape(lambda: ld.compile("nn_output"))
+    assert shapes.weights["nn_output"].shape == ()

@@ -449,3 +449,18 @@ def test_a_loss_is_equal_to_itself_alone(reach):
     traced = []
     jax.jit(lambda loss: traced.append(loss != other) or loss.numbers)(loss)
     assert traced == [True]
+
+
+def test_a_number_in_a_body_that_float32_cannot_hold():
+    """It would be 0 or infinite; also where it stands in a definition."""
+    for text, number, label in (
+        ("tanh(x + 1e39)", "1e39", "tanh(x + 1e39)"),
+        ("tiny = x + 1e-50\nx as y + log(tiny) as z", "1e-50", "z"),
+        ("huber(x, delta=1e39) as h", "1e39", "h"),
+    ):
+        loss = ld.compile(text, VOCABULARY_OF_X)
+        with pytest.raises(ld.LossValueError) as caught:
+            loss(X)
+        assert caught.value.message == f"float32 cannot hold `{number}`, in the term `{label}`"
+        with jax.enable_x64(True):
+            assert np.isfinite(loss({"x": np.ones((2, 3))}).total)

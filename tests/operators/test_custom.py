@@ -134,6 +134,14 @@ BAD = [
     (lambda: ld.operator(lambda x, y=None: x, name="lo"), "`lo`", "the default of `y` is `None`"),
     (lambda: ld.operator(lambda x, y=np.nan: x, name="lo"), "`lo`", "the default of `y` is `nan`"),
     (lambda: ld.operator(lo, axis="time"), "`lo`", "its function has no parameter `axis`"),
+    (lambda: ld.operator(lambda x, axis: x, name="lo", axis=1), "`lo`", "its `axis` is `1`"),
+    (lambda: ld.operator(lambda x, y=True: x, name="lo"), "`lo`", "the default of `y` is `True`"),
+    (lambda: ld.operator(lambda x, y=1, /: x, name="lo"), "`lo`", "`y` cannot be given by name"),
+    (lambda: ld.operator(lambda x, axis, /: x, name="lo"), "`lo`", "`axis` cannot be given by name"),
+    (lambda: ld.operator(dict, name="lo"), "`lo`", "Python knows no parameters of its function"),
+    (lambda: ld.operator(lo, name=3), "`3`", "that is no name of an operator"),
+    (lambda: ld.operator(lo, name="__class__"), "`__class__`", "that is no name of an operator"),
+    (lambda: ld.operator(lo, name="__dict__"), "`__dict__`", "that is no name of an operator"),
     (lambda: ld.operator(lo, latex=r"\frac{1}{x}"), "`lo`", "its `latex` names `1`"),
     (lambda: ld.operator(lo, latex="{x"), "`lo`", "its `latex` is no template: expected '}' before end of string"),
 ]
@@ -153,6 +161,14 @@ def test_a_result_of_another_shape():
     for text, got, expected in (("whole(m)", r"\(\)", r"\(2, 3\)"), ("kept(m)", r"\(2, 3\)", r"\(2,\)")):
         with pytest.raises(ld.LossDataError, match=f"gave the shape {got}, not {expected}"):
             ld.compile(text, VOCABULARY)(states())
+
+
+def test_a_result_that_is_not_real():
+    ld.operator(lambda x: None, name="nothing")
+    ld.operator(lambda x: 1j * x, name="turned")
+    for name, got in (("nothing", "None"), ("turned", "numbers of complex64")):
+        with pytest.raises(ld.LossDataError, match=f"the operator `{name}` gave {got}, not real numbers"):
+            ld.compile(f"{name}(m)", VOCABULARY)(states())
 
 
 def test_a_pickle_where_it_is_not_declared(tmp_path):
