@@ -278,7 +278,7 @@ def _even(node: Expr, depth: int = 0) -> Expr:
         assert isinstance(node.meaning, Defined)
         found = _EVEN.get(node.meaning)
         if found is None:
-            found = _EVEN[node.meaning] = _even(node.meaning.expr, depth + 1)
+            found = _EVEN[node.meaning] = _even(rewrite(node.meaning.expr), depth + 1)
         return found
     args = [_even(arg, depth + 1) for arg in node.args]
     timed = [TIME in (arg.axes or ()) for arg in args]

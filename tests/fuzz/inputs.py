@@ -9,11 +9,12 @@ import yaml
 import lossdsl as ld
 from lossdsl.operators import OPS
 
-NAMES = [*ld.FEEDBAX.names, "alpha", "d", "positon"]
+NAMES = [*ld.FEEDBAX.names, "alpha", "positon"]
 TERMS = [*ld.FEEDBAX.terms]
 NUMBERS = ["0", "1", "2.5", "1e-5", "1e308", "1e-308", "1.1**30", "3", "-1", "1/3", ".5"]
 WINDOWS = ["@final", "@initial", "@-1", "@10:50", "[1:]", "[:-1]", "[::2]", "[0]", "[5:2]"]
 PIECES = [*"()[]{}+-*/@=,;:.#'\"\\^|&<>% \n\t", "**", " as ", "axis=", "1e", "\0", "\x85", "é", "ﬁ", "\ud800", "½", "٣"]
+UNARY = ["square", "abs", "sqrt", "exp", "huber", "softplus", "final", "cumsum"]
 FUNCTIONS = [name for name in OPS if name.isidentifier()]
 
 
@@ -24,29 +25,28 @@ def expression(rng: random.Random, depth: int) -> str:
     inner = [expression(rng, depth - 1) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
     match rng.randrange(6):
         case 0:
-            return f"{rng.choice(FUNCTIONS)}({', '.join(inner)})"
+            return f"{rng.choice(rng.choice([FUNCTIONS, UNARY, UNARY]))}({', '.join(inner)})"
         case 1:
             return OPS[rng.choice(FUNCTIONS)].example
         case 2:
             return f"({inner[0]}){rng.choice(WINDOWS)}"
         case 3:
-            return f"{rng.choice(['-', '+'])}{inner[0]}"
+            return f"(-{inner[0]})"
         case 4:
-            return (
-                f"{rng.choice(['sum', 'mean', 'norm', 'diff'])}({inner[0]}, axis={rng.choice(['time', 'xy', 'batch'])})"
-            )
+            axis = rng.choice(["time", "time", "xy", "batch"])
+            return f"{rng.choice(['sum', 'mean', 'norm', 'diff'])}({inner[0]}, axis={axis})"
     return f"({rng.choice([' + ', ' - ', '*', '/', '**']).join(inner)})"
 
 
 def loss_text(rng: random.Random) -> str:
-    """A loss: definitions, terms with weights and labels; in half of the cases with a few characters changed."""
+    """A loss: definitions, terms with weights and labels; in a third of the cases with a few characters changed."""
     terms = [f"{rng.choice(NUMBERS)}*{expression(rng, rng.randrange(5))}" for _ in range(rng.randrange(1, 4))]
     if rng.random() < 0.3:
         terms[-1] += f" as label{rng.randrange(3)}"
     text = " + ".join(terms)
     if rng.random() < 0.3:
-        text = f"d = {expression(rng, 2)}\n{text}"
-    return mutated(rng, text, PIECES) if rng.random() < 0.5 else text
+        text = f"d = {expression(rng, 2)}\n{text} {rng.choice(['+ d', '- 2*sum(d)', '+ alpha*d**2', ''])}"
+    return mutated(rng, text, PIECES) if rng.random() < 0.33 else text
 
 
 def mutated(rng: random.Random, text: str, pieces: list[str]) -> str:
@@ -73,20 +73,31 @@ CONFIG_PIECES = [
 
 
 def config_text(rng: random.Random, suffix: str) -> str:
-    """A config, in most of the cases with a few characters changed."""
+    """A config, in more than half of the cases with a few characters changed."""
     loss = loss_text(rng).encode("utf-8", "replace").decode()
-    rows = {"path": rng.choice(["states.x", "states.x[..., 0]", "trial_specs.y", "x"]), "axes": "batch time"}
+    rows = {
+        "path": rng.choice(["states.x", "states.x[..., 0]", "trial_specs.y", "model.y", "x"]),
+        "axes": rng.choice(["batch", "batch time"]),
+    }
     data = {
-        "vocabulary": rng.choice(["feedbax", "none", "other.yaml", "self" + suffix, "feedbacks"]),
+        "vocabulary": rng.choice([*["feedbax"] * 5, "none", "other.yaml", "self" + suffix, "feedbacks"]),
         "quantities": {"q": rng.choice([rows, {**rows, "latex": r"\tau"}, ["states.x", "batch"]])},
         "terms": {"effort": rng.choice(["sqnorm(q)", {"expr": "q", "doc": "a\nb"}])},
         "parameters": {"alpha": rng.choice([1, 0.5, "1e-5", {"default": 2}])},
-        "loss": rng.choice([loss, "position", {"a": loss}, {"a": {"weight": "alpha", "expr": "effort"}}]),
+        "loss": rng.choice(
+            [
+                loss,
+                f"alpha*position + {loss}",
+                "alpha*position + sum(q)",
+                {"a": loss},
+                {"a": {"weight": "alpha", "expr": "effort"}},
+            ]
+        ),
     }
     kept = {key: value for key, value in data.items() if key == "loss" or rng.random() < 0.5}
     dump = {".json": json.dumps, ".toml": tomli_w.dumps, ".yaml": lambda kept: yaml.safe_dump(kept, sort_keys=False)}
     text = dump[suffix](kept)
-    return mutated(rng, text, CONFIG_PIECES) if rng.random() < 0.9 else text
+    return mutated(rng, text, CONFIG_PIECES) if rng.random() < 0.6 else text
 
 
 def damaged(rng: random.Random, content: bytes) -> bytes:

@@ -13,7 +13,8 @@ import lossdsl as ld
 from lossdsl.training import LossHistory
 from tests.fuzz import inputs
 
-PARAMETERS = {"alpha": 0.1}
+# Texts need not use what a vocabulary has; a parameter given with a loss must be used.
+VOCABULARY = ld.FEEDBAX.extend(parameters={"alpha": 0.1})
 
 
 def text(rng: random.Random, folder: Path) -> bool:
@@ -21,12 +22,12 @@ def text(rng: random.Random, folder: Path) -> bool:
     given = inputs.loss_text(rng)
     try:
         tree = ld.parse(given)
-        loss = ld.compile(tree, parameters=PARAMETERS)
+        loss = ld.compile(tree, vocabulary=VOCABULARY)
     except ld.LossError as failure:
         assert str(failure) and failure.hint, given
         return False
     assert ld.parse(str(tree)) == tree, given
-    assert ld.compile(str(loss), parameters=PARAMETERS).digest == loss.digest, given
+    assert ld.compile(str(loss), vocabulary=VOCABULARY).digest == loss.digest, given
     assert ld.compile(**loss.to_config()).digest == loss.digest, given
     return bool(loss.latex())
 

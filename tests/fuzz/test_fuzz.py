@@ -9,4 +9,5 @@ from tests.fuzz.kinds import KINDS, run
 def test_only_our_errors_come_out(kind, tmp_path):
     taken, failed = run(kind, 0, 2_000, tmp_path)
     assert failed == []
-    assert 0 < taken < 2_000
+    # Where next to nothing is taken, next to nothing behind the first check is tried.
+    assert 20 < taken < 2_000
