@@ -14,7 +14,7 @@ from lossdsl.language import Call, Expr, Label, Let, Name, Number, axis_text, ca
 from lossdsl.meaning import weights
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
-from lossdsl.operators import OPS
+from lossdsl.operators import OPS, Misfit
 
 # Operators that are classes of SymPy, which knows their derivatives and values; any other is a function of its name.
 _CLASSES = {
@@ -185,13 +185,19 @@ def _expression(value: Any) -> Expr:
 
 
 def value_of(weight: Exact) -> float | None:
-    """The float64 that a weight is, infinite or NaN where it has no value; None for one made of parameters."""
+    """The float64 that a weight is, infinite or NaN where it has no value; None where no number has one.
+
+    That is one made of parameters, or, before names have a meaning, the last step of a number or its sum.
+    """
     if isinstance(weight, Fraction):
         return float(weight)
     if weight.free_symbols:
         return None
     with jax.ensure_compile_time_eval(), jax.enable_x64(True), np.errstate(all="ignore"):
-        return float(_value(expression(weight)))
+        try:
+            return float(_value(expression(weight)))
+        except Misfit:
+            return None
 
 
 def _value(node: Expr) -> Any:
@@ -200,6 +206,7 @@ def _value(node: Expr) -> Any:
     assert isinstance(node, Call)
     if node.op.name == "+":
         return sum(map(_value, node.args))
+    node.op.rule.fit([{} for _ in node.args], node.static)
     given = list(zip(node.op.parameters(len(node.args)), map(_value, node.args), strict=True))
     named = {name: value for (name, _), value in given if name in node.op.named}
     return node.op.lower(*(value for (name, _), value in given if name not in named), **named)

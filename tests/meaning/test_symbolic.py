@@ -118,6 +118,7 @@ def test_numbers_that_cannot_be_computed(text, code):
 
 @given(trees | programs())
 @example(ld.parse("a + b - a"))
+@example(ld.parse("abs((0)[0]) + exp(final(2))**sum(1) + minimum(norm(2), cumsum(3))"))
 def test_there_and_back_is_the_identity(tree):
     try:
         once = sympy.sympify(tree)
