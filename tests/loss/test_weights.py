@@ -374,7 +374,7 @@ def test_a_loss_that_diverged_says_so():
 def test_weights_stay_on_their_device_and_in_their_type():
     loss = ld.compile("position + alpha*velocity", parameters={"alpha": 1.0})
     placed = jax.device_put(loss, jax.devices()[0])
-    for changed in (placed.with_weights(position=2), placed.with_parameters(alpha=2)):
+    for changed in (placed.with_weights(position=2), placed.with_parameters(alpha=2), placed.with_state(loss.state)):
         assert changed.numbers.committed and changed.parameters["alpha"].committed
     assert not loss.with_weights(position=2).numbers.committed
     with jax.enable_x64(True):
