@@ -255,13 +255,11 @@ def _term_body(part: _Part) -> _Part:
     for axis in even.axes:
         if axis not in (TIME, BATCH):
             raise error("axis-left", body.span, axis=axis, body=str(body))
-    label = part.label or str(body if isinstance(body, Name) else even)
-    if isinstance(body, Name) and even is not body:
-        # What is unfolded has its scale outside, as it has where it is written.
-        whole = _whole(even)
-        return _Part(weights.multiply(part.factor, whole.factor, part.span), whole.body, label, part.span)
     # The label is text that parses, and to the same term.
-    return _Part(part.factor, even, label, part.span)
+    label = part.label or str(body if isinstance(body, Name) else even)
+    # A definition that is unfolded has its scale outside, as it has where it is written.
+    whole = _whole(even) if isinstance(body, Name) and even is not body else _Part(_ONE, even)
+    return whole.scaled(part.factor, part.span)._replace(label=label, span=part.span)
 
 
 def _unlabelled(node: Expr) -> Expr:

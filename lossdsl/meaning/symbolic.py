@@ -9,12 +9,12 @@ from typing import Any
 import jax
 import numpy as np
 
-from lossdsl.errors import Span, described, did_you_mean, error
+from lossdsl.errors import LossAxesError, Span, described, did_you_mean, error
 from lossdsl.language import Call, Expr, Label, Let, Name, Number, axis_text, call, exact_number, is_name, of_number
 from lossdsl.meaning import weights
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
-from lossdsl.operators import OPS, Misfit
+from lossdsl.operators import OPS
 
 # Operators that are classes of SymPy, which knows their derivatives and values; any other is a function of its name.
 _CLASSES = {
@@ -196,7 +196,7 @@ def value_of(weight: Exact) -> float | None:
     with jax.ensure_compile_time_eval(), jax.enable_x64(True), np.errstate(all="ignore"):
         try:
             return float(_value(expression(weight)))
-        except Misfit:
+        except LossAxesError:
             return None
 
 
@@ -206,7 +206,7 @@ def _value(node: Expr) -> Any:
     assert isinstance(node, Call)
     if node.op.name == "+":
         return sum(map(_value, node.args))
-    node.op.rule.fit([{} for _ in node.args], node.static)
+    node.measure([{} for _ in node.args])
     given = list(zip(node.op.parameters(len(node.args)), map(_value, node.args), strict=True))
     named = {name: value for (name, _), value in given if name in node.op.named}
     return node.op.lower(*(value for (name, _), value in given if name not in named), **named)
