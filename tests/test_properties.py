@@ -423,6 +423,28 @@ def test_labels_and_definitions_do_not_change_the_total(tree):
     assert_allclose([rows, parts], before, rtol=1e-7, atol=1e-9)
 
 
+scaled_sums = st.recursive(
+    st.sampled_from(["cost", "S", "lambda", "exp(cost)"]),
+    lambda inner: st.one_of(
+        st.builds("({} {} {})".format, inner, st.sampled_from("+-"), inner),
+        st.builds("{}{}".format, st.sampled_from(["-", "2*", "alpha*", "-alpha/3*"]), inner.map("({})".format)),
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=200)
+@given(scaled_sums, st.sampled_from(["d", "3*d - cost", "-d/2 + S as z", "alpha*d"]))
+@example("cost - (-S)", "d")
+@example("-(cost - S - cost)", "d + tanh(cost)")
+def test_a_definition_of_terms_with_and_without_time_is_what_its_text_says(body, loss):
+    try:
+        loss = ld.compile(f"d = {body};\n{loss}", VOCABULARY)
+    except ld.LossAxesError:
+        assume(False)
+    assert ld.compile(str(loss), VOCABULARY).digest == loss.digest
+
+
 def _sum(addends):
     return addends[0] if len(addends) == 1 else call("+", *addends)
 

@@ -257,7 +257,7 @@ def _term_body(part: _Part) -> _Part:
             raise error("axis-left", body.span, axis=axis, body=str(body))
     # The label is text that parses, and to the same term.
     label = part.label or str(body if isinstance(body, Name) else even)
-    # A definition that is unfolded has its scale outside, as it has where it is written.
+    # A definition that is unfolded is rewritten, its scale outside, as where its text is written.
     whole = _whole(even) if isinstance(body, Name) and even is not body else _Part(_ONE, even)
     return whole.scaled(part.factor, part.span)._replace(label=label, span=part.span)
 
@@ -281,7 +281,7 @@ def _even(node: Expr, depth: int = 0) -> Expr:
         assert isinstance(node.meaning, Defined)
         found = _EVEN.get(node.meaning)
         if found is None:
-            found = _EVEN[node.meaning] = _even(rewrite(node.meaning.expr), depth + 1)
+            found = _EVEN[node.meaning] = _even(node.meaning.expr, depth + 1)
         return found
     args = [_even(arg, depth + 1) for arg in node.args]
     timed = [TIME in (arg.axes or ()) for arg in args]
