@@ -28,7 +28,7 @@ from lossdsl.language import (
     subscript_text,
 )
 from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, each_name, expression, weight_of
-from lossdsl.operators import STEP, TIME, UNSLICED, Axes, Default
+from lossdsl.operators import BESIDE, STEP, TIME, UNSLICED, Axes, Default, named
 
 _LONGEST = 90
 _LONGEST_NAME = 40
@@ -206,6 +206,8 @@ class _Writer:
             case "[]":
                 before = ":, " * list(frame).index(TIME)
                 return f"{self.code(node.args[0], ATOM)}[{before}{subscript_text(node.static)}]", ATOM
+        if node.op.renames:
+            return self.code(node.args[0], UNARY), UNARY
         parameters = node.op.parameters(len(args))
         written = [self.argument(node, *parameter, arg) for parameter, arg in zip(parameters, node.args, strict=True)]
         return f"ops.{node.op.code}({', '.join([*filter(None, written), *self.axis(node)])})", ATOM
@@ -214,9 +216,17 @@ class _Writer:
         """An argument as it is given to the function; a mask that leaves nothing out is left away."""
         if parameter in node.op.named and isinstance(default, Fraction) and arg == by_default(default):
             return ""
+        if default == BESIDE:
+            return f"{parameter}={self.lengths(node, arg)}"
         is_step = default == STEP and isinstance(arg, Name) and arg.name == STEP
         code = STEP if is_step else self.aligned(arg, node.fit.frame, SUM)
         return code if default is None and parameter not in node.op.named else f"{parameter}={code}"
+
+    def lengths(self, node: Call, like: Expr) -> str:
+        """How long the axes of an operator are, as the value has them that tells."""
+        axes, code = list(like.axes or ()), self.code(like, ATOM)
+        found = [f"{code}.shape[{axes.index(axis)}]" for axis in named(node.static)]
+        return found[0] if len(found) == 1 else f"({', '.join(found)})"
 
     def axis(self, node: Call) -> list[str]:
         frame, along = list(node.fit.frame), node.fit.along

@@ -8,9 +8,10 @@ and nothing of what stands behind it is seen. The masks of a result are followed
 from collections.abc import Callable
 from fractions import Fraction
 
+from lossdsl.backends.sizes import sized
 from lossdsl.language import Call, Expr, Name, Number, call, subscript_text
 from lossdsl.meaning import Defined, rewrite
-from lossdsl.operators import TIME, UNSLICED, UNTIL_LAST
+from lossdsl.operators import SINCE_FIRST, TIME, UNDIFFED, UNSLICED, UNTIL_LAST, named
 
 # A definition that unfolds to more nodes than this is computed for all steps, though one is asked for.
 _MOST_UNFOLDED = 50
@@ -18,6 +19,8 @@ _ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
 # Their slopes are 1 and -1.
 _SUMS = ("+", "neg")
 _STEPS_OF = ("final", "initial", "[]")
+# A mask on a result over the steps of the operand, by what a step of the result is made of.
+_READS = {"before": UNTIL_LAST, "after": SINCE_FIRST}
 
 Masks = tuple[Expr, ...]
 
@@ -35,7 +38,7 @@ class Lowering:
 
     def body(self, node: Expr) -> Expr:
         """What is computed of a body."""
-        return self.behind((), _step_first(node))
+        return self.behind((), _step_first(sized(node)))
 
     def definition(self, meaning: Defined) -> Expr:
         """What is computed of a definition."""
@@ -60,24 +63,20 @@ class Lowering:
         """An operand, 1 where it does not count and the slope of the operator could be anything."""
         if node.op.flat and list(node.op.defaults)[i] in node.op.flat:
             return node.args[i]
-        seen = (*_followed(masks, node, i), *_own(node, i))
-        below = self.behind(seen, node.args[i])
+        followed, own = _followed(masks, node, i), _own(node, i)
+        below = self.behind((*followed, *own), node.args[i])
         if _is_plain(node, i):
             return below
-        for mask in seen:
+        # What an operator leaves out by `where=` it leaves out itself.
+        for mask in followed:
             if set(mask.axes or ()) & set(below.axes or ()):
                 below = call("where", mask, below, _ONE)
         return below
 
     def moved(self, masks: Masks, node: Call) -> Expr | None:
-        """A difference as one of slices, and a slice or a step of an elementwise operator as one of its operands."""
+        """A slice or a step of an elementwise operator as one of its operands."""
         operand = node.args[0]
-        if node.op.name == "diff" and any(TIME in (mask.axes or ()) for mask in masks):
-            for _ in range(node.count):
-                later, earlier = (call("[]", operand, static=at) for at in ((1, None, None), (None, -1, None)))
-                operand = call("+", later, call("neg", earlier))
-            return self.behind(masks, operand)
-        if node.op.name not in _STEPS_OF:
+        if not _takes_steps(node):
             return None
         if isinstance(operand, Name) and isinstance(operand.meaning, Defined):
             return self.name(masks, operand, node.func, str(node.func(Name(name=operand.name))))
@@ -91,7 +90,8 @@ class Lowering:
         key = b" ".join([step(node).content, *(mask.content for mask in masks)])
         if key not in self.guarded:
             meaning = node.meaning
-            plain = self.definition(meaning) if isinstance(meaning, Guarded) else _step_first(rewrite(meaning.expr))
+            guarded = isinstance(meaning, Guarded)
+            plain = self.definition(meaning) if guarded else _step_first(sized(rewrite(meaning.expr)))
             expr = self.behind(masks, step(plain))
             if expr == self.body(step(plain)):
                 self.guarded[key] = step(node)
@@ -106,10 +106,11 @@ def _own(node: Call, i: int) -> Masks:
     """The mask that an operator itself lays on an operand."""
     if node.op.name == "where" and i > 0:
         mask = node.args[0] if i == 1 else call("where", node.args[0], _ZERO, _ONE)
-    elif "where" in node.op.named and i == 0:
-        mask = node.args[list(node.op.defaults).index("where")]
     else:
-        return ()
+        given = dict(zip(node.op.defaults, node.args, strict=False))
+        if i > 0 or "where" not in node.op.named or "where" not in given:
+            return ()
+        mask = given["where"]
     return _reduced(mask, node.args[i])
 
 
@@ -122,12 +123,22 @@ def _followed(masks: Masks, node: Call, i: int) -> Masks:
         along = kept & set(mask.axes or ())
         if along and node.op.name == "[]":
             mask = Call((mask, operand), UNSLICED, subscript_text(node.static))
-        elif along and node.op.reads == "before":
-            mask = Call((mask,), UNTIL_LAST)
+        elif along and node.op.name == "diff":
+            mask = Call((mask, operand), UNDIFFED, *along)
+        elif along and node.op.reads in _READS:
+            mask = Call((mask,), _READS[node.op.reads], *along)
         elif along and node.op.reads == "all":
             mask = _any(mask, along)
+        elif node.op.renames:
+            mask = _renamed(mask, node)
         found += _reduced(mask, operand)
     return tuple(found)
+
+
+def _renamed(mask: Expr, node: Call) -> Expr:
+    """The mask with the names that the axes of the operand have."""
+    back = tuple((new, old) for old, new in node.static if new in (mask.axes or ()))
+    return call("rename", mask, static=back) if back else mask
 
 
 def _reduced(mask: Expr, operand: Expr) -> Masks:
@@ -151,8 +162,8 @@ def _along(node: Call) -> tuple[str, ...]:
 
 
 def _is_plain(node: Call, i: int) -> bool:
-    """Whether no slope of the operator depends on an operand, or it leaves out itself what a mask leaves out."""
-    if node.op.name in _SUMS or (node.op.name == "where" and i > 0) or ("where" in node.op.named and i == 0):
+    """Whether no slope of the operator depends on an operand."""
+    if node.op.name in _SUMS or (node.op.name == "where" and i > 0):
         return True
     # The slope with respect to a parameter is made of the other operands.
     by_numbers = all(arg.constant and not arg.free_symbols for j, arg in enumerate(node.args) if j != i)
@@ -165,13 +176,20 @@ def _step_first(node: Expr) -> Expr:
     if not isinstance(node, Call) or node.constant:
         return node
     result = node.over([_step_first(arg) for arg in node.args])
-    takes_step = result.op.name in _STEPS_OF and not isinstance(result.static, tuple)
+    takes_step = _takes_steps(result) and not isinstance(result.static, tuple)
     return _pushed(result, result.args[0]) if takes_step else result
+
+
+def _takes_steps(node: Call) -> bool:
+    """Whether it takes steps of `time`, whatever stands there."""
+    if node.op.name == "[]":
+        return True
+    return node.op.name in _STEPS_OF and node.static in (None, TIME) and len(node.args) == 1
 
 
 def _pushed(step: Call, operand: Expr) -> Expr:
     if isinstance(operand, Name) and isinstance(operand.meaning, Defined) and operand.meaning.size <= _MOST_UNFOLDED:
-        inner = rewrite(operand.meaning.expr)
+        inner = sized(rewrite(operand.meaning.expr))
         pushed = _pushed(step, inner)
         return step.func(operand) if isinstance(pushed, Call) and pushed.args[0] is inner else pushed
     return _through(step, operand, _pushed) or step.func(operand)
@@ -179,6 +197,6 @@ def _pushed(step: Call, operand: Expr) -> Expr:
 
 def _through(step: Call, operand: Expr, onto: Callable[[Call, Expr], Expr]) -> Expr | None:
     """Steps of an operator that does the same at each step: the operator of steps of its operands, else None."""
-    if not isinstance(operand, Call) or not operand.op.rule.each_step or operand.static == TIME:
+    if not isinstance(operand, Call) or not operand.op.rule.each_step or TIME in named(operand.static):
         return None
     return operand.func(*[onto(step, arg) if TIME in (arg.axes or ()) else arg for arg in operand.args])

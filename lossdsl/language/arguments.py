@@ -1,6 +1,6 @@
 """The arguments of a call -> the operator with its operands, or an error with what it takes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,15 +56,15 @@ def applied(written: Token, given: Sequence[Any], end: Token) -> Call:
     if len(positional) - len(more) > most or (op.repeats and (not more or len(more) % len(op.repeats))):
         raise _wrong_count(op, positional, span)
     found = dict(zip(op.defaults, positional[: len(positional) - len(more)], strict=False))
-    static = None
+    axes: dict[str, Any] = {}
     for option in given[len(positional) :]:
         key = option.name.text if isinstance(option, Option) else ""
         if not key:
             raise error("option-first", option.span, operator=name)
-        if key in found or (key == "axis" and static is not None):
+        if key in found or key in axes:
             raise error("argument-twice", option.span, option=key, operator=name)
-        if key == "axis" and op.axis:
-            static = _axis(option.value)
+        if (key == "axis" and op.axis) or (op.renames and key not in op.defaults):
+            axes[key] = _axis(option.value, several=op.axis)
         elif isinstance(option.value, Axes):
             raise error("not-a-value", option.value.span, found=str(option.value.span))
         elif key in op.defaults:
@@ -73,18 +73,30 @@ def applied(written: Token, given: Sequence[Any], end: Token) -> Call:
             raise _unknown_option(op, key, option.name.span)
     if any(parameter not in found for parameter in op.required):
         raise _wrong_count(op, list(found.values()), span)
-    args = [found.get(parameter) or by_default(default) for parameter, default in op.defaults.items()]
+    args = _filled(op, found)
     args[len(op.required) : len(op.required)] = more
-    return Call(tuple(args), op, static, span=span)
+    return Call(tuple(args), op, (tuple(axes.items()) or None) if op.renames else axes.get("axis"), span=span)
 
 
-def _axis(value: "Expr | Axes") -> Any:
-    if isinstance(value, Axes):
+def _filled(op: Op, found: Mapping[str, Expr]) -> list[Expr]:
+    """The operands in order, with the defaults; what is optional only where it is another one."""
+    args: list[Expr] = []
+    for parameter, default in op.defaults.items():
+        arg = found.get(parameter) or (None if parameter in op.optional else by_default(default))
+        if arg is not None and not (parameter in op.optional and arg == by_default(default)):
+            args.append(arg)
+    return args
+
+
+def _axis(value: "Expr | Axes", several: bool) -> Any:
+    if isinstance(value, Axes) and several:
         names = tuple(name.name for name in value.names)
         if len(set(names)) < len(names):
             twice = next(name for i, name in enumerate(value.names) if name.name in names[:i])
             raise error("argument-twice", twice.span, option=twice.name, operator="axis")
         return names
+    if isinstance(value, Axes):
+        raise error("not-a-value", value.span, found=str(value.span))
     if isinstance(value, Fault):
         raise value.error
     if not isinstance(value, Name):
@@ -103,7 +115,7 @@ def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
     must = [name for name in op.required if name in op.named]
     least, most = len(op.required) - len(must), len(parameters)
     number = f"{least}" if least == most else f"{least} to {most}"
-    expected = f"{number} argument{'s' if most > 1 else ''} ({', '.join(parameters)})"
+    expected = f"{number} argument{'s' if most > 1 else ''} ({', '.join(parameters)})" if most else "only `axis=...`"
     expected += "".join(f" and `{name}=...`" for name in must)
     if op.repeats:
         rounds = ", ".join(str(least + i * len(op.repeats)) for i in (1, 2, 3))
@@ -116,7 +128,7 @@ def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
         if f"{op.name}imum" in OPS:
             advice = f"write `{op.name}imum({operands[0]}, {extra})` for the {op.name}imum of two values"
         elif extra.isidentifier():
-            advice = f"write `{op.name}({', '.join(operands)}, axis={extra})`"
+            advice = f"write `{op.name}({', '.join([*operands, f'axis={extra}'])})`"
             advice += f", or `where={extra}` for a mask" if "where" in op.named else ""
         elif is_name(extra) and "where" in op.named:
             advice = f"write `{op.name}({', '.join(operands)}, where={extra})` for a mask"

@@ -72,10 +72,10 @@ class Expr(Node):
     def constant(self) -> bool:
         """Whether a bound expression is made of numbers, parameters and `step` alone."""
         # It is asked of every node, and `all` takes twice as long.
-        for arg in self.args:  # noqa: SIM110
+        for arg in self.args:
             if not arg.constant:
                 return False
-        return True
+        return not (isinstance(self, Call) and self.op.has_length)
 
     @property
     def free_symbols(self) -> frozenset["Name"]:
@@ -218,7 +218,7 @@ class Call(Expr):
     def measure(self, operands: list[Axes | None]) -> Fit:
         """The operator's rule on these axes; where they do not fit an error that names the operands."""
         try:
-            return self.op.rule.fit(operands, self.count if self.op.whole else self.static)
+            return self.op.rule.fit(operands, (self.count, self.static) if self.op.whole else self.static)
         except Misfit as misfit:
             names = [str(arg.args[0] if _is_negated(arg) else arg) for arg in self.args]
             raise misfit_error(self, names, operands, misfit) from None
@@ -282,8 +282,8 @@ def call(name: str, *args: Expr, static: Any = None, span: Span | None = None) -
     """The operator of that name applied to operands; those left out have their defaults."""
     op = OPS[name]
     if len(args) < len(op.defaults):
-        left_out = list(op.defaults.values())[len(args) :]
-        args += tuple(by_default(default) for default in left_out if default is not None)
+        left_out = list(op.defaults.items())[len(args) :]
+        args += tuple(by_default(value) for key, value in left_out if value is not None and key not in op.optional)
     return Call(args, op, static, span=span)
 
 

@@ -56,7 +56,7 @@ def operator_text(op: Op, args: Sequence[Written], static: Any) -> Written:
         for arg, (name, default) in zip(args, op.parameters(len(args)), strict=True)
         if default is None or arg.text != default_text(default)
     ]
-    axis = [f"axis={axis_text(static)}"] if static else []
+    axis = [axis_text(static) if op.renames else f"axis={axis_text(static)}"] if static else []
     return Written(f"{op.name}({', '.join(given + axis)})", ATOM)
 
 
@@ -68,9 +68,12 @@ def program_text(definitions: Iterable[tuple[str, str]], loss: str) -> str:
     return "\n".join(rows) + separator + loss if rows else loss
 
 
-def axis_text(static: str | tuple[str, ...]) -> str:
-    """An axis or several as they are written after `axis=`."""
-    return static if isinstance(static, str) else f"({', '.join(static)})"
+def axis_text(static: Any) -> str:
+    """An axis or several as they are written after `axis=`, or axes with their new names."""
+    if isinstance(static, str):
+        return static
+    pairs = [pair if isinstance(pair, str) else f"{pair[0]}={pair[1]}" for pair in static]
+    return ", ".join(pairs) if "=" in pairs[0] else f"({', '.join(pairs)})"
 
 
 def subscript_text(static: Any) -> str:

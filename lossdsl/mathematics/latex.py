@@ -26,16 +26,17 @@ from lossdsl.mathematics.pieces import (
     summed,
     times,
 )
-from lossdsl.mathematics.steps import Windows, step_latex, symbol
+from lossdsl.mathematics.steps import Windows, has_steps, step_latex, symbol
 from lossdsl.mathematics.symbols import indexed, loss_symbol, script, symbol_of, upright
 from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, expression
-from lossdsl.operators import BATCH, STEP, TIME, Op
+from lossdsl.operators import BATCH, STEP, TIME, Op, named
 
 _LETTERS = {TIME: "tsrq", BATCH: "b"}
 _OTHER_LETTERS = "ijkl"
 _STEPS = {"final": -1, "initial": 0}
 # A definition that unfolds to more nodes than this is shown by its name.
 _MOST_UNFOLDED = 100
+_ONE = number(Fraction(1))
 _LOSS = r"\mathcal{L}"
 _MEAN = r"\left\langle \cdot \right\rangle"
 
@@ -167,14 +168,16 @@ class Printer:
                 (base, at), (exponent, above) = self.operands(node, scope)
                 above = replace(above, small=True)
                 return Piece(f"{self.piece(base, at):atom}^{{{self.piece(exponent, above)}}}", FACTOR)
-            case "final" | "initial" | "[]":
+            case "final" | "initial" | "[]" if node.static in (None, TIME) or node.op.name == "[]":
                 return self.picked(node, scope)
+            case "expand":
+                return self.piece(node.args[0], scope)
         return self.template(node, scope)
 
     def operands(self, node: Call, scope: _Scope) -> Iterator[tuple[Expr, _Scope]]:
         """The operands; one that begins at another step than the first is counted by its own steps."""
         for arg in node.args:
-            if TIME in scope.index and arg.axes and TIME in arg.axes:
+            if TIME in scope.index and has_steps(arg):
                 late = self.windows.of(arg).first - self.windows.frame(node).first
                 yield arg, scope.at(TIME, scope.index[TIME] + late)
             else:
@@ -203,8 +206,8 @@ class Printer:
 
     def template(self, node: Call, scope: _Scope) -> Piece:
         """What the template of the operator makes of the operands."""
-        template = node.op.latex
         inner, fields = self.fields(node, scope)
+        template = _with_scripts(node)
         self.notation(node.op)
         names = [name for name, _ in node.op.parameters(len(node.args))]
         parts = []
@@ -212,7 +215,7 @@ class Printer:
             in_script = f"_{{{{{{{name}}}" in template or f"^{{{{{{{name}}}" in template
             parts.append(self.piece(arg, replace(at, small=True) if in_script else at))
         # Of a name that repeats outside its rounds the first is meant.
-        named: dict[str, Any] = dict(zip(reversed(names), reversed(parts), strict=True))
+        named: dict[str, Any] = {"where": _ONE, **dict(zip(reversed(names), reversed(parts), strict=True))}
         rounds = [dict(zip(node.op.repeats, operands, strict=True)) for operands in node.op.rounds(parts)]
         rows = "".join(node.op.row.format(**named | operands) for operands in reversed(rounds))
         return Piece(template.format(**named, **fields, rows=rows), binds(template))
@@ -220,6 +223,8 @@ class Printer:
     def fields(self, node: Call, scope: _Scope) -> tuple[_Scope, dict[str, str]]:
         """Where the operands stand, and the fields of a template that are not operands."""
         template, along = node.op.latex, node.fit.along or TIME
+        if "{named}" in template:
+            return scope, {"named": _axes(node)}
         if "{axis}" in template or "{bounds}" in template:
             axes = (along,) if isinstance(along, str) else along
             if len(axes) == 1:
@@ -308,3 +313,21 @@ class Printer:
         if window.first in (0, 1) and window.last == symbol("T"):
             return text
         return rf"{text},\; {self.step(window.first)} \leq t \leq {self.step(window.last)}"
+
+
+def _axes(node: Call) -> str:
+    """The axes that an operator is given, or their new names."""
+    if node.op.renames:
+        return ", ".join(rf"{upright(old)} \to {upright(new)}" for old, new in node.static)
+    return ", ".join(map(upright, named(node.static)))
+
+
+def _with_scripts(node: Call) -> str:
+    """The template of an operator, with those scripts that its call has."""
+    template = node.op.latex
+    if "where" in node.op.optional and len(node.args) == len(node.op.defaults):
+        template = template.replace("{where:under}", "_{{{where}}}")
+    if node.static and not node.op.renames:
+        axes = _axes(node).replace("{", "{{").replace("}", "}}")
+        template = template.replace("{named:under}", f"_{{{{{axes}}}}}")
+    return template.replace("{where:under}", "").replace("{named:under}", "")

@@ -11,8 +11,8 @@ from lossdsl.language import decimal
 # all that follows; a product; a factor that takes no script; what has a subscript; what takes any script.
 SUM, SIGNED, PREFIX, PRODUCT, FACTOR, ATOM, NUCLEUS = range(7)
 _LEVELS = {"": SUM, "product": PREFIX, "power": FACTOR, "atom": ATOM}
-# What is not written where it is 1, as its operator has it by default.
-_OPTIONAL = {"mask": r"\,:\,{}", "factor": r"{}\,", "order": "^{{{}}}"}
+# What is not written where it is 1, or 0 for `more`, as its operator has it by default.
+_OPTIONAL = {"mask": r"\,:\,{}", "factor": r"{}\,", "order": "^{{{}}}", "more": ", {}"}
 _CLOSED = re.compile(r"\\left(?:(?!\\right).)*\\right(?:\\[A-Za-z]+|.)(_\{.*\})?")
 
 
@@ -31,7 +31,11 @@ class Piece:
 
     def __format__(self, spec: str) -> str:
         if spec in _OPTIONAL:
-            return "" if self.text == "1" else _OPTIONAL[spec].format(self.at(SUM if spec != "factor" else PRODUCT))
+            return (
+                ""
+                if self.text == ("0" if spec == "more" else "1")
+                else _OPTIONAL[spec].format(self.at(SUM if spec != "factor" else PRODUCT))
+            )
         return self.at(_LEVELS[spec])
 
 

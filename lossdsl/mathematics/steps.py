@@ -11,7 +11,7 @@ from typing import Any
 
 from lossdsl.language import Call, Expr, Name
 from lossdsl.meaning import Defined, Quantity, each_name
-from lossdsl.operators import TIME
+from lossdsl.operators import FREE, TIME
 
 PICKS = ("final", "initial", "[]")
 
@@ -30,6 +30,18 @@ def step_latex(step: Any) -> str:
     import sympy
 
     return str(sympy.latex(step))
+
+
+def _half(size: Any) -> Any:
+    """The highest frequency of so many steps."""
+    import sympy
+
+    return sympy.floor(size / sympy.S(2))
+
+
+def has_steps(node: Expr) -> bool:
+    """Whether it has `time`, and steps of its own along it."""
+    return (node.axes or {}).get(TIME, FREE) != FREE
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,7 @@ class Windows:
     def __init__(self, exprs: Iterable[Expr]):
         found = tuple(exprs)
         # What is needed first stands first, so that no chain of definitions is descended.
-        names = [name for name in each_name(found).values() if name.axes and TIME in name.axes]
+        names = [name for name in each_name(found).values() if has_steps(name)]
         bodies = [*(name.meaning.expr for name in names if isinstance(name.meaning, Defined)), *found]
         for self.begin in (1, 0):
             self.known: dict[Expr, Window] = {}
@@ -94,7 +106,7 @@ class Windows:
 
     def fits(self, node: Expr) -> bool:
         """Whether the operands have equally many steps."""
-        return len({self.of(arg).size for arg in node.args if arg.axes and TIME in arg.axes}) < 2
+        return len({self.of(arg).size for arg in node.args if has_steps(arg)}) < 2
 
     def of(self, node: Expr) -> Window:
         """The steps of an expression with `time`."""
@@ -110,11 +122,11 @@ class Windows:
                 return self.of(expr)
             case Call():
                 frame = self.frame(node)
-                if isinstance(node.static, tuple):
+                if node.op.name == "[]" and isinstance(node.static, tuple):
                     return frame.part(node.static)
                 return Window(frame.first + node.op.rule.drops * (node.count if node.op.whole else 1), frame.last)
         return self.of(node.args[0])
 
     def frame(self, node: Call) -> Window:
         """The steps by which an operator counts: those of its first operand that has `time`."""
-        return self.of(next(arg for arg in node.args if arg.axes and TIME in arg.axes))
+        return self.of(next(filter(has_steps, node.args)))

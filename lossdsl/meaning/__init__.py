@@ -1,6 +1,12 @@
 """`Expr` -> weighted `Term`s: names get their meanings, axes are checked, weights collected."""
 
-from lossdsl.meaning.bind import Defined as Defined, Object as Object, bind as bind, each_name as each_name
+from lossdsl.meaning.bind import (
+    Defined as Defined,
+    Object as Object,
+    bind as bind,
+    each_name as each_name,
+    is_open as is_open,
+)
 from lossdsl.meaning.feedbax import FEEDBAX as FEEDBAX, NAMED as NAMED, named_vocabulary as named_vocabulary
 from lossdsl.meaning.given import plain as plain
 from lossdsl.meaning.normal import (

@@ -17,7 +17,7 @@ from lossdsl.errors import LossError, did_you_mean, each, error
 from lossdsl.language import MAX_DEPTH, Call, Expr, Fault, Label, Let, Name, parse
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.vocabulary import Definition, Parameter, Vocabulary
-from lossdsl.operators import BATCH, STEP, TIME, Axes
+from lossdsl.operators import BATCH, FREE, STEP, TIME, Axes, named
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,8 @@ class Defined:
     """What a defined name means: an expression, of the vocabulary or of the text itself.
 
     What is asked of it often is worked out once, so that no question descends a chain of definitions. `size` is
-    the number of nodes when all definitions in it are unfolded, `uneven` is what the function of that name says.
+    the number of nodes when all definitions in it are unfolded, `uneven` is what the function of that name says, and
+    `asks` are the axes whose length comes from where it is used.
     """
 
     expr: Expr
@@ -37,6 +38,7 @@ class Defined:
     constant: bool
     size: int
     uneven: bool
+    asks: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,9 +162,9 @@ class _Binder:
         """The node with meanings, its axes checked; the terms of the loss, at the top, need not fit each other."""
         if isinstance(node, Name):
             return self.name(node)
-        if not node.args:
-            if isinstance(node, Fault):
-                raise node.error
+        if isinstance(node, Fault):
+            raise node.error
+        if not node.args and not isinstance(node, Call):
             return node
         if self.level > MAX_DEPTH:
             raise error("too-deep", node.span, limit=MAX_DEPTH)
@@ -239,7 +241,8 @@ class _Binder:
             self.level -= 1
             self.open.pop()
         size = sum(_size(part) for part in expr.walk())
-        return Defined(expr, local, latex, doc, expr.content, expr.axes, expr.constant, size, uneven(expr))
+        fields = (expr.content, expr.axes, expr.constant, size, uneven(expr), _asks(expr))
+        return Defined(expr, local, latex, doc, *fields)
 
 
 def _check_used(name: Name, used: Mapping[str, Name]) -> None:
@@ -252,6 +255,28 @@ def _weighs(node: Call) -> bool:
     """Whether it is a sum, or something times a number."""
     divisor = node.op.name == "/" and not node.args[1].constant
     return not divisor and (node.op.name == "+" or sum(not arg.constant for arg in node.args) < 2)
+
+
+def is_open(node: Expr) -> bool:
+    """Whether it takes the length of an axis from what stands beside it, or is a definition that does."""
+    if isinstance(node, Call):
+        return node.op.has_length and len(node.args) < len(node.op.defaults)
+    return isinstance(node, Name) and isinstance(node.meaning, Defined) and bool(node.meaning.asks)
+
+
+def _asks(expr: Expr) -> frozenset[str]:
+    """The axes whose length comes from where a definition is used."""
+    free = {axis for axis, length in (expr.axes or {}).items() if length == FREE}
+    asked: set[str] = set()
+    for node in filter(is_open, expr.walk()):
+        match node:
+            case Name(meaning=Defined(asks=asks)):
+                asked |= asks
+            case Call(static=static):
+                asked |= {*named(static)}
+    if asked:
+        asked -= {axis for name in each_name([expr]).values() for axis in name.axes or ()}
+    return frozenset(free | asked)
 
 
 def uneven(node: Expr) -> bool:

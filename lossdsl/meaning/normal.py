@@ -17,7 +17,7 @@ from lossdsl.meaning.rules import by_rules, rewrite
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
-from lossdsl.operators import BATCH, TIME
+from lossdsl.operators import BATCH, FREE, TIME
 
 _ONE = Fraction(1)
 # How many nodes the definitions may add that the weights and the uneven sums of a loss unfold, and for each of its own.
@@ -234,11 +234,23 @@ def _split_linear(node: Call) -> list[_Part]:
     """A linear operator of a sum is the sum of it, where every addend has all the axes of the sum."""
     operand, *others = node.args
     parts = _split(operand)
-    if any(set(part.body.axes or ()) != set(operand.axes or ()) for part in parts):
+    # An axis that only the other addends have a length for would have none.
+    if any(dict(part.body.axes or {}) != dict(operand.axes or {}) for part in parts):
         parts = [_whole(operand)]
+    if node.op.name == "stop_gradient":
+        parts = [_inside(part) for part in parts]
     # What is in it is rewritten already; once more at each level would take quadratic time.
     others = [rewrite(other) for other in others]
     return [_Part(part.factor, by_rules(node.func(part.body, *others)), part.label) for part in parts]
+
+
+def _inside(part: _Part) -> _Part:
+    """The part with a factor made of parameters in its body: none of its gradient may come out."""
+    if isinstance(part.factor, Fraction) or not part.factor.free_symbols:
+        return part
+    number, factor = part.factor.as_coeff_Mul()
+    number = weights.checked(number, part.span)
+    return part._replace(factor=number, body=call("*", expression(factor), part.body))
 
 
 def _term_body(part: _Part) -> _Part:
@@ -252,7 +264,9 @@ def _term_body(part: _Part) -> _Part:
     even = _even(body)
     if even.axes is None:
         raise error("tree", body.span, operand=str(body))
-    for axis in even.axes:
+    for axis, length in even.axes.items():
+        if length == FREE:
+            raise error("no-length", body.span, axis=axis, operand=str(body))
         if axis not in (TIME, BATCH):
             raise error("axis-left", body.span, axis=axis, body=str(body))
     # The label is text that parses, and to the same term.

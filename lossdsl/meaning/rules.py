@@ -50,6 +50,8 @@ def _match(pattern: Expr, node: Expr) -> tuple[Expr, Any] | None:
         return node, None
     if not isinstance(pattern, Call) or not isinstance(node, Call) or pattern.op is not node.op:
         return None
+    if len(pattern.args) != len(node.args):
+        return None
     found = None
     for part, arg in zip(pattern.args, node.args, strict=True):
         if isinstance(part, Number):

@@ -14,7 +14,7 @@ from lossdsl.language import Call, Expr, Label, Let, Name, Number, axis_text, ca
 from lossdsl.meaning import weights
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
-from lossdsl.operators import OPS
+from lossdsl.operators import OPS, Op
 
 # Operators that are classes of SymPy, which knows their derivatives and values; any other is a function of its name.
 _CLASSES = {
@@ -100,6 +100,7 @@ def _called(node: Call, values: list[Exact]) -> Exact:
         case name if name in _CLASSES:
             return _of_class(name, values, node.span)
         case name if node.static is not None:
+            # Unlike a name it is not known to be real.
             return weights.function(name, *values, sympy.Symbol(axis_text(node.static)))
     return weights.apply(node, values)
 
@@ -263,13 +264,25 @@ def _applied(value: Any) -> Expr:
     if name in ("minimum", "maximum"):
         return reduce(lambda left, right: call(name, left, right), map(expression, value.args))
     op, args = OPS[name], list(value.args)
-    has_axis = op.axis and len(args) > len(op.defaults) and args[-1].is_Symbol
-    axes = re.findall(r"[\w.]+", args.pop().name) if has_axis else []
+    axes = _axes(op, args)
     more = len(args) - len(op.defaults)
-    if more < 0 or (more % len(op.repeats) if op.repeats else more):
+    if more < -len(op.optional) or (more > 0 and (not op.repeats or more % len(op.repeats))):
         advice = f"give {', '.join([*op.required, *op.repeats, *op.options])}"
         raise error("no-counterpart", found=f"`{value}` of SymPy", advice=advice)
-    return call(name, *map(expression, args), static=None if not axes else axes[0] if len(axes) == 1 else tuple(axes))
+    return call(name, *map(expression, args), static=axes)
+
+
+def _axes(op: Op, args: list[Any]) -> Any:
+    """The axes, taken from the end of the arguments: a symbol of which, unlike those of names, nothing is known."""
+    least = len(op.defaults) - len(op.optional)
+    if not (op.axis or op.renames) or len(args) <= least or not args[-1].is_Symbol:
+        return None
+    if len(args) <= len(op.defaults) and args[-1].is_real:
+        return None
+    axes = re.findall(r"[\w.]+", args.pop().name)
+    if op.renames:
+        return tuple(zip(axes[::2], axes[1::2], strict=True))
+    return axes[0] if len(axes) == 1 else tuple(axes)
 
 
 def _taken(value: Any) -> Expr:

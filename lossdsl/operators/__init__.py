@@ -10,17 +10,21 @@ from lossdsl.operators import (  # isort: skip
     schedules as schedules,
     distributions as distributions,
     choices as choices,
+    shapes as shapes,
 )
 from lossdsl.operators.axes import (
     BATCH as BATCH,
+    FREE as FREE,
     TIME as TIME,
     Axes as Axes,
     Fit as Fit,
     Misfit as Misfit,
     dual as dual,
+    named as named,
 )
 from lossdsl.operators.custom import operator as operator
 from lossdsl.operators.declaration import (
+    BESIDE as BESIDE,
     OPS as OPS,
     STEP as STEP,
     Default as Default,
@@ -28,4 +32,9 @@ from lossdsl.operators.declaration import (
     ops as ops,
     wide as wide,
 )
-from lossdsl.operators.masks import UNSLICED as UNSLICED, UNTIL_LAST as UNTIL_LAST
+from lossdsl.operators.masks import (
+    SINCE_FIRST as SINCE_FIRST,
+    UNDIFFED as UNDIFFED,
+    UNSLICED as UNSLICED,
+    UNTIL_LAST as UNTIL_LAST,
+)

@@ -85,3 +85,44 @@ def sin(x: Array) -> Array:
 def cos(x: Array) -> Array:
     """The cosine."""
     return jnp.cos(x)
+
+
+@op(axes=elementwise, latex=r"\tan\left({x}\right)", example="tan(position)")
+def tan(x: Array) -> Array:
+    """The tangent."""
+    return jnp.tan(x)
+
+
+@op(
+    axes=elementwise,
+    latex=r"\operatorname{{atan2}}\left({y}, {x}\right)",
+    example="atan2(velocity, 1 + position)",
+)
+def atan2(y: Array, x: Array) -> Array:
+    """The angle of the point `(x, y)`, from -pi to pi; its gradient at `(0, 0)` is NaN."""
+    return jnp.atan2(1.0 * y, 1.0 * x)
+
+
+@op(
+    axes=elementwise,
+    latex=r"\operatorname{{erf}}\left({x}\right)",
+    notation=r"\operatorname{erf}\left(x\right) = \frac{2}{\sqrt{\pi}} \int_{0}^{x} \exp\left(-s^{2}\right) ds",
+    example="(1 + erf(position/sqrt(2)))/2",
+)
+def erf(x: Array) -> Array:
+    """The error function; half of one more than that of `x/sqrt(2)` is the normal distribution function."""
+    return jax.scipy.special.erf(1.0 * x)
+
+
+@op(
+    axes=elementwise,
+    linear=True,
+    latex=r"\operatorname{{sg}}\left({x}\right)",
+    example="square(velocity - stop_gradient(position))",
+)
+def stop_gradient(x: Array) -> Array:
+    """The value itself, into which no gradient goes.
+
+    Source: `jax.lax.stop_gradient`.
+    """
+    return jax.lax.stop_gradient(x)

@@ -1,5 +1,7 @@
 """Choices between values."""
 
+from functools import reduce
+
 import jax.numpy as jnp
 from jax import Array
 
@@ -7,16 +9,22 @@ from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import op
 
 
-@op(axes=elementwise, latex=r"\min\left({x}, {y}\right)", example="minimum(position, 1)")
-def minimum(x: Array, y: Array) -> Array:
-    """The smaller of two values."""
-    return jnp.minimum(x, y)
+@op(axes=elementwise, latex=r"\min\left({x}{rows}\right)", repeats=("y",), row=", {y}", example="minimum(position, 1)")
+def minimum(x: Array, *others: Array) -> Array:
+    """The smallest of two values or more."""
+    return reduce(jnp.minimum, others, x)
 
 
-@op(axes=elementwise, latex=r"\max\left({x}, {y}\right)", example="maximum(position, 0.01)")
-def maximum(x: Array, y: Array) -> Array:
-    """The larger of two values."""
-    return jnp.maximum(x, y)
+@op(
+    axes=elementwise,
+    latex=r"\max\left({x}{rows}\right)",
+    repeats=("y",),
+    row=", {y}",
+    example="maximum(position, 0.01)",
+)
+def maximum(x: Array, *others: Array) -> Array:
+    """The largest of two values or more."""
+    return reduce(jnp.maximum, others, x)
 
 
 @op(
@@ -35,6 +43,24 @@ def clip(x: Array, low: Array, high: Array) -> Array:
 def greater(x: Array, y: Array) -> Array:
     """The indicator of `x > y`: 1 where it holds, else 0; its gradient is 0."""
     return jnp.asarray(x > y, jnp.result_type(x, y, float))
+
+
+@op(axes=elementwise, latex=r"\left[{x} < {y}\right]", example="less(velocity, 0.01)*position", flat=("x", "y"))
+def less(x: Array, y: Array) -> Array:
+    """The indicator of `x < y`: 1 where it holds, else 0; its gradient is 0."""
+    return greater(y, x)
+
+
+@op(axes=elementwise, latex=r"\left[{x} = {y}\right]", example="equal(position, 0)*velocity", flat=("x", "y"))
+def equal(x: Array, y: Array) -> Array:
+    """The indicator of `x = y`: 1 where it holds exactly, else 0; its gradient is 0."""
+    return jnp.asarray(x == y, jnp.result_type(x, y, float))
+
+
+@op(axes=elementwise, latex=r"\operatorname{{sign}}\left({x}\right)", example="sign(velocity - 0.1)", flat=("x",))
+def sign(x: Array) -> Array:
+    """The sign: 1, 0 or -1; its gradient is 0."""
+    return jnp.sign(1.0 * x)
 
 
 @op(

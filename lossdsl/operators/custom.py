@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from lossdsl.errors import error
-from lossdsl.operators.axes import elementwise, features, reduces
+from lossdsl.operators.along import features, reduces
+from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import CALLED, OPS, op
 
 # What a template may name besides the parameters.

@@ -21,6 +21,8 @@ from lossdsl.operators.axes import Rule, elementwise
 STEP = "step"
 # What a parameter is where a text does not give it: a number, a name of the language, or None where it must.
 Default = Fraction | str | None
+# Of a parameter that has the length of an axis: what stands beside the call has it.
+BESIDE = ""
 # What numbers must be, in words: the test takes those that it names, of one that repeats a list.
 Domain = Mapping[str, Callable[..., bool]]
 
@@ -44,8 +46,10 @@ class Op:
         row: A template for each round of these; all rows, the last one first, are `{rows}` of `latex`.
         named: The parameters that a text gives by name only, such as `where=...`.
         whole: The parameter that is a whole number in the text, if there is one.
+        optional: The last parameters, if a call has them only where its text gives them, and not as their default.
+        renames: Whether its options are axes with their new names, such as `batch=key`.
         reads: What a step of the result is made of along the axis that it works along and keeps: `"all"` steps of the
-            operand, the `"same"`, or `"before"`, that step and those before.
+            operand, the `"same"`, `"before"`, that step and those before, or `"after"`, that step and those after.
         flat: The parameters to which no gradient goes.
         code: What its function is called in emitted code; another one for each declaration of the same name.
 
@@ -74,6 +78,8 @@ class Op:
     notation: str = ""
     named: tuple[str, ...] = ()
     whole: str = ""
+    optional: tuple[str, ...] = ()
+    renames: bool = False
     reads: str = "all"
     flat: tuple[str, ...] = ()
     code: str = ""
@@ -95,6 +101,11 @@ class Op:
         return tuple(name for name, default in self.defaults.items() if default is None)
 
     @cached_property
+    def has_length(self) -> bool:
+        """Whether it takes the length of its axis from what stands beside it."""
+        return BESIDE in self.defaults.values()
+
+    @cached_property
     def options(self) -> dict[str, Default]:
         """The parameters that have a default."""
         return {name: default for name, default in self.defaults.items() if default is not None}
@@ -102,7 +113,7 @@ class Op:
     def parameters(self, operands: int) -> list[tuple[str, Default]]:
         """The parameter and the default of each operand of a call that has so many."""
         if not self.repeats:
-            return list(self.defaults.items())
+            return list(self.defaults.items())[:operands]
         rounds = (operands - len(self.defaults)) // len(self.repeats)
         return [*((name, None) for name in self.required + rounds * self.repeats), *self.options.items()]
 

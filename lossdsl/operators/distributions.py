@@ -4,50 +4,80 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.operators.axes import classes, elementwise
+from lossdsl.operators.along import classes, features
+from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import op, wide
+from lossdsl.operators.reductions import all_in
+
+
+def _powers(x: Array, where: Array, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """The numbers that a mask leaves in less the largest, else 0, their exponentials, else 0, and the largest."""
+    valid = jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
+    top = jnp.max(jnp.where(valid, x, -jnp.inf), axis=axis, keepdims=True)
+    top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0))
+    less = jnp.where(valid, x - top, 0)
+    return less, jnp.where(valid, jnp.exp(less), 0), top
+
+
+def _or_one(total: Array) -> Array:
+    return jnp.where(total == 0, 1, total)
 
 
 @op(
-    axes=classes(keep=True),
-    latex=r"\operatorname{{softmax}}\left({x}\right)",
+    axes=features(one=True, keep=True),
+    optional=("where",),
+    latex=r"\operatorname{{softmax}}{where:under}\left({x}\right)",
     example="dot(softmax(net.output), net.output)",
 )
-def softmax(x: Array, *, axis: tuple[int, ...]) -> Array:
+def softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type: ignore[assignment]
     """The probabilities of a categorical distribution from its logits.
 
-    `exp(x_i) / sum_j exp(x_j)` over the one axis that is neither `batch` nor `time`, or the one given.
+    `exp(x_i) / sum_j exp(x_j)` over the one axis that is neither `batch` nor `time`, or those given; with a mask
+    `where=m`, of those alone where it is not 0, and 0 elsewhere.
     Source: `jax.nn.softmax`.
     """
-    return jax.nn.softmax(wide(x), axis)
+    if all_in(where):
+        return jax.nn.softmax(wide(x), axis)
+    _, powers, _ = _powers(wide(x), where, axis)
+    return powers / _or_one(jnp.sum(powers, axis=axis, keepdims=True))
 
 
 @op(
-    axes=classes(keep=True),
-    latex=r"\log\operatorname{{softmax}}\left({x}\right)",
+    axes=features(one=True, keep=True),
+    optional=("where",),
+    latex=r"\log\operatorname{{softmax}}{where:under}\left({x}\right)",
     example="-dot(softmax(net.output), log_softmax(net.output)) as entropy",
 )
-def log_softmax(x: Array, *, axis: tuple[int, ...]) -> Array:
+def log_softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type: ignore[assignment]
     """The logarithm of `softmax`, accurate where a probability is tiny.
 
-    `x_i - logsumexp(x)` over the one axis that is neither `batch` nor `time`, or the one given.
+    `x_i - logsumexp(x)` over the one axis that is neither `batch` nor `time`, or those given; with a mask `where=m`,
+    of those alone where it is not 0, and 0 elsewhere.
     Source: `jax.nn.log_softmax`.
     """
-    return jax.nn.log_softmax(wide(x), axis)
+    if all_in(where):
+        return jax.nn.log_softmax(wide(x), axis)
+    less, powers, _ = _powers(wide(x), where, axis)
+    return jnp.where(jnp.asarray(where) != 0, less - jnp.log(_or_one(jnp.sum(powers, axis=axis, keepdims=True))), 0)
 
 
 @op(
-    axes=classes(),
-    latex=r"\operatorname{{logsumexp}}\left({x}\right)",
+    axes=features(one=True),
+    optional=("where",),
+    latex=r"\operatorname{{logsumexp}}{where:under}\left({x}\right)",
     example="logsumexp(net.output)",
 )
-def logsumexp(x: Array, *, axis: tuple[int, ...]) -> Array:
+def logsumexp(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type: ignore[assignment]
     """A smooth maximum, `log(sum_i exp(x_i))`, that does not overflow.
 
-    Over the one axis that is neither `batch` nor `time`, or the one given.
+    Over the one axis that is neither `batch` nor `time`, or those given; with a mask `where=m`, of those alone where
+    it is not 0, and 0 where it is 0 throughout.
     Source: `jax.nn.logsumexp`.
     """
-    return jax.nn.logsumexp(wide(x), axis)
+    if all_in(where):
+        return jax.nn.logsumexp(wide(x), axis)
+    _, powers, top = _powers(wide(x), where, axis)
+    return jnp.log(_or_one(jnp.sum(powers, axis=axis))) + jnp.squeeze(top, axis)
 
 
 @op(
@@ -59,12 +89,12 @@ def cross_entropy(logits: Array, labels: Array, *, axis: tuple[int, ...]) -> Arr
     """The cross entropy of labels and a categorical distribution that is given by its logits.
 
     `-sum_i labels_i*log_softmax(logits)_i` over the one axis of the logits that is neither `batch` nor `time`, or
-    the one given. Labels without that axis are the numbers of the classes, from 0; a label outside gives NaN.
+    those given. Labels without that one axis are the numbers of the classes, from 0; a label outside gives NaN.
     Source: `optax.softmax_cross_entropy` and `optax.softmax_cross_entropy_with_integer_labels`.
     """
     log_p, labels = jax.nn.log_softmax(wide(logits), axis), jnp.asarray(labels)
     labels = labels.reshape(labels.shape or (1,) * log_p.ndim)
-    if labels.shape[axis[0]] == log_p.shape[axis[0]]:
+    if len(axis) > 1 or labels.shape[axis[0]] == log_p.shape[axis[0]]:
         return -jnp.sum(jnp.asarray(labels, log_p.dtype) * log_p, axis=axis)
     # A negative index would count from the end.
     chosen = jnp.where(labels < 0, log_p.shape[axis[0]], labels).astype(int)
@@ -81,7 +111,7 @@ def kl_divergence(logits_p: Array, logits_q: Array, *, axis: tuple[int, ...]) ->
     """The Kullback-Leibler divergence of two categorical distributions p and q, given by their logits.
 
     `sum_i p_i*(log(p_i) - log(q_i))` with `p = softmax(logits_p)`, `q = softmax(logits_q)`, over the one axis that is
-    neither `batch` nor `time`, or the one given. Logarithms of probabilities are logits too.
+    neither `batch` nor `time`, or those given. Logarithms of probabilities are logits too.
     Source: Kullback and Leibler (1951); `optax.kl_divergence_with_log_targets`.
     """
     log_p, log_q = jax.nn.log_softmax(wide(logits_p), axis), jax.nn.log_softmax(wide(logits_q), axis)

@@ -15,22 +15,45 @@ def until_last(mask: Array, *, axis: int) -> Array:
     return jax.lax.cummax(jnp.abs(mask), axis, reverse=True)
 
 
+def since_first(mask: Array, *, axis: int) -> Array:
+    """Not 0 from the first step on at which the mask is not 0: what a sum of the steps from there on is made of."""
+    return jax.lax.cummax(jnp.abs(mask), axis)
+
+
+def undiffed(mask: Array, x: Array, *, axis: int) -> Array:
+    """The mask of differences of `x` as one of `x` itself: of each step that a difference is made of."""
+    for _ in range(x.shape[axis] - mask.shape[axis]):
+        wide = [(0, 0)] * mask.ndim
+        wide[axis] = (1, 1)
+        padded, length = jnp.pad(jnp.abs(mask), wide), mask.shape[axis] + 1
+        earlier, later = (jax.lax.slice_in_dim(padded, at, at + length, axis=axis) for at in (0, 1))
+        mask = jnp.maximum(earlier, later)
+    return mask
+
+
 def unsliced(mask: Array, x: Array, *, axis: int, at: Any) -> Array:
     """The mask of a slice of `x` as one of `x` itself, 0 outside of the slice."""
     shape = [x.shape[axis] if i == axis else length for i, length in enumerate(mask.shape)]
     return jnp.zeros(shape, mask.dtype).at[(slice(None),) * axis + (at,)].set(mask)
 
 
-def _along_time(operands: Any, static: Any) -> Fit:
+def _of_slice(operands: Any, static: Any) -> Fit:
     frame = align(operands)
     return Fit(frame, frame, TIME)
 
 
-def _inner(lower: Any, *parameters: str) -> Op:
+def _of_axis(operands: Any, static: Any) -> Fit:
+    frame = align(operands)
+    return Fit(frame, frame, static)
+
+
+def _inner(lower: Any, fit: Any, *parameters: str) -> Op:
     name, fields = lower.__name__, dict.fromkeys(parameters)
     CALLED[name] = lower
-    return Op(name, lower, Rule(_along_time), False, "", "", lower.__doc__ or "", fields, code=name)
+    return Op(name, lower, Rule(fit), False, "", "", lower.__doc__ or "", fields, code=name)
 
 
-UNTIL_LAST = _inner(until_last, "mask")
-UNSLICED = _inner(unsliced, "mask", "x")
+UNTIL_LAST = _inner(until_last, _of_axis, "mask")
+SINCE_FIRST = _inner(since_first, _of_axis, "mask")
+UNDIFFED = _inner(undiffed, _of_axis, "mask", "x")
+UNSLICED = _inner(unsliced, _of_slice, "mask", "x")

@@ -2,22 +2,27 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.operators.axes import reduces
+from lossdsl.operators.along import reduces
 from lossdsl.operators.declaration import Axis, op, wide
 
 
-def _all(where: Any) -> bool:
+def all_in(where: Any) -> bool:
     """Whether a mask is the default, which leaves nothing out."""
     return isinstance(where, int) and where == 1
 
 
-def _masked(x: Array, where: Any) -> Array:
+def left_in(x: Array, where: Any) -> Array:
+    """The numbers themselves, but 0 where a mask is 0."""
+    return x if all_in(where) else jnp.where(jnp.asarray(where) != 0, x, 0)
+
+
+def masked(x: Array, where: Any) -> Array:
     """The product with a mask, 0 where the mask is 0 whatever stands there."""
-    where = jnp.asarray(where, x.dtype)
-    return jnp.where(where != 0, x, 0) * where
+    return x if all_in(where) else left_in(x, where) * jnp.asarray(where, x.dtype)
 
 
 @op(
@@ -32,7 +37,7 @@ def sum_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
 
     With a mask `where=m`, `sum_i m_i*x_i`: a mask of 0 leaves out, also what is NaN or infinite, and its gradient.
     """
-    return jnp.sum(wide(x) if _all(where) else _masked(wide(x), where), axis=axis)
+    return jnp.sum(masked(wide(x), where), axis=axis)
 
 
 @op(
@@ -48,19 +53,121 @@ def mean(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     With a mask `where=m`, `sum_i m_i*x_i / sum_i m_i`, and 0 where the mask is 0 throughout.
     """
     x = wide(x)
-    if _all(where):
+    if all_in(where):
         return jnp.mean(x, axis=axis)
     counted = jnp.sum(jnp.broadcast_to(jnp.asarray(where, x.dtype), x.shape), axis=axis)
-    return jnp.sum(_masked(x, where), axis=axis) / jnp.where(counted == 0, 1, counted)
+    return jnp.sum(masked(x, where), axis=axis) / jnp.where(counted == 0, 1, counted)
 
 
-@op("max", axes=reduces("time"), latex=r"\max_{{{axis}}} {x:power}", example="max(velocity)")
-def max_(x: Array, *, axis: Axis) -> Array:
-    """The largest value along an axis, `time` if none is given, or several."""
-    return jnp.max(x, axis=axis)
+def _is_in(x: Array, where: Any) -> Array:
+    """Which numbers a mask leaves in, in the shape of `x`."""
+    return jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
 
 
-@op("min", axes=reduces("time"), latex=r"\min_{{{axis}}} {x:power}", example="min(position)")
-def min_(x: Array, *, axis: Axis) -> Array:
-    """The smallest value along an axis, `time` if none is given, or several."""
-    return jnp.min(x, axis=axis)
+def _largest(x: Array, where: Any, axis: Axis) -> Array:
+    if all_in(where):
+        return jnp.max(x, axis=axis)
+    valid = _is_in(x, where)
+    found = jnp.max(jnp.where(valid, x, -jnp.inf), axis=axis)
+    return jnp.where(jnp.any(valid, axis=axis), found, 0)
+
+
+@op(
+    "max",
+    axes=reduces("time"),
+    optional=("where",),
+    latex=r"\max_{{{axis}{where:mask}}} {x:power}",
+    example="max(velocity)",
+)
+def max_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
+    """The largest value along an axis, `time` if none is given, or several.
+
+    With a mask `where=m`, the largest where the mask is not 0, and 0 where it is 0 throughout.
+    """
+    return _largest(x, where, axis)
+
+
+@op(
+    "min",
+    axes=reduces("time"),
+    optional=("where",),
+    latex=r"\min_{{{axis}{where:mask}}} {x:power}",
+    example="min(position)",
+)
+def min_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
+    """The smallest value along an axis, `time` if none is given, or several.
+
+    With a mask `where=m`, the smallest where the mask is not 0, and 0 where it is 0 throughout.
+    """
+    return jnp.min(x, axis=axis) if all_in(where) else -_largest(-x, where, axis)
+
+
+@op(
+    axes=reduces("time", numbers=1),
+    latex=r"\operatorname{{var}}_{{{axis}{where:mask}}} {x:power}",
+    notation=r"\operatorname{var}_{t} x = \left\langle \left(x - \left\langle x \right\rangle_{t}\right)^{2} "
+    r"\right\rangle_{t}",
+    example="sum(var(effector.pos, axis=time), axis=xy)",
+    domain={"`ddof >= 0`": lambda ddof: ddof >= 0},
+)
+def var(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
+    """The variance along an axis, `time` if none is given, or several; 0 where no more than `ddof` numbers are left.
+
+    `sum_i m_i*(x_i - mean)**2 / (sum_i m_i - ddof)`, where the mask `where=m` is 1 if it is not given and the mean is
+    that of the mask; `ddof=1` is the unbiased estimate.
+    Source: `numpy.var`.
+    """
+    x = wide(x)
+    middle = jnp.expand_dims(mean(x, where=where, axis=axis), axis)
+    counted = jnp.sum(jnp.broadcast_to(jnp.asarray(where, x.dtype), x.shape), axis=axis) - ddof
+    # What is left out is replaced before it is squared, since the square of infinity has no gradient.
+    total = jnp.sum(masked(jnp.square(jnp.where(_is_in(x, where), x, middle) - middle), where), axis=axis)
+    return jnp.where(counted > 0, total / jnp.where(counted > 0, counted, 1), 0)
+
+
+@op(
+    axes=reduces("time", numbers=1),
+    latex=r"\operatorname{{std}}_{{{axis}{where:mask}}} {x:power}",
+    notation=r"\operatorname{std}_{t} x = \sqrt{\operatorname{var}_{t} x}",
+    example="sum(std(effector.pos, axis=batch), axis=xy)",
+    domain={"`ddof >= 0`": lambda ddof: ddof >= 0},
+)
+def std(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
+    """The standard deviation, the square root of `var`; its gradient at 0 is 0."""
+    return root(var(x, ddof=ddof, where=where, axis=axis))
+
+
+def root(x: Array) -> Array:
+    """The square root, whose gradient at 0 is 0."""
+    return jnp.where(x == 0, 0, jnp.sqrt(jnp.where(x == 0, 1, x)))
+
+
+@op(
+    axes=reduces("time", numbers=1),
+    latex=r"Q_{{{q}}}\left({x}\right)_{{{axis}{where:mask}}}",
+    example="quantile(velocity, 0.9)",
+    domain={"`0 <= q <= 1`": lambda q: 0 <= q <= 1},
+)
+def quantile(x: Array, q: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
+    """The quantile along an axis, `time` if none is given, or several; between two values on a straight line.
+
+    `s_i + (h - i)*(s_(i+1) - s_i)` with the n values sorted, `s_0 <= ... <= s_(n-1)`, `h = q*(n - 1)` and
+    `i = floor(h)`; `q = 0.5` is the median. With a mask `where=m` only where it is not 0, and 0 where it is 0
+    throughout.
+    Source: `numpy.quantile`; Hyndman and Fan (1996), type 7.
+    """
+    axes = (axis,) if isinstance(axis, int) else axis
+    ends = tuple(range(-len(axes), 0))
+    rows, valid = (jnp.moveaxis(a, axes, ends) for a in (wide(x), _is_in(x, where)))
+    shape = (*rows.shape[: x.ndim - len(axes)], -1)
+    rows, valid = jnp.reshape(rows, shape), jnp.reshape(valid, shape)
+    # Those that are left out stand last, as 0, so that they make no NaN.
+    ranked = jax.lax.sort((~valid, jnp.where(valid, rows, 0)), num_keys=2)[1]
+    last = jnp.maximum(jnp.sum(valid, axis=-1, keepdims=True) - 1, 0)
+    height = jnp.clip(q, 0, 1) * last
+    low = jnp.floor(height).astype(int)
+    below, above = (jnp.take_along_axis(ranked, i, axis=-1) for i in (low, jnp.minimum(low + 1, last)))
+    part = height - low
+    found = jnp.where(part == 0, below, below + part * (above - below))[..., 0]
+    odd = jnp.any(valid & jnp.isnan(rows), axis=-1)
+    return jnp.where(odd, jnp.nan, jnp.where(jnp.any(valid, axis=-1), found, 0))

@@ -6,36 +6,42 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.operators.along import features, product, squares
 from lossdsl.operators.arithmetic import abs_
-from lossdsl.operators.axes import features, product, squares
 from lossdsl.operators.declaration import op, wide
+from lossdsl.operators.reductions import left_in, root, sum_
 
 
-@op(axes=features(one=True), latex=r"\left\Vert {x} \right\Vert", example="norm(effector.vel)")
-def norm(x: Array, *, axis: tuple[int, ...]) -> Array:
+@op(
+    axes=features(one=True),
+    optional=("where",),
+    latex=r"\left\Vert {x} \right\Vert{where:under}",
+    example="norm(effector.vel)",
+)
+def norm(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type: ignore[assignment]
     """The Euclidean norm of a vector; its gradient at 0 is 0.
 
-    `sqrt(sum_i x_i**2)` over the one axis that is neither `batch` nor `time`, or the one given.
+    `sqrt(sum_i x_i**2)` over the one axis that is neither `batch` nor `time`, or those given; with a mask `where=m`,
+    `sqrt(sum_i m_i*x_i**2)`.
     Source: `optax.safe_norm`.
     """
-    import optax
-
-    return optax.safe_norm(wide(x), 0.0, axis=axis[0])
+    return root(sqnorm(x, where=where, axis=axis))
 
 
 @op(
     axes=features(one=False, tree=True),
-    latex=r"\left\Vert {x} \right\Vert^{{2}}",
+    optional=("where",),
+    latex=r"\left\Vert {x} \right\Vert{where:under}^{{2}}",
     example="sqnorm(effector.pos[1:] - target.pos)",
 )
-def sqnorm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
+def sqnorm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> Array:  # type: ignore[assignment]
     """The squared Euclidean norm.
 
-    `sum_i x_i**2` over all axes that are neither `batch` nor `time`, or the one given; of a PyTree, over
-    all its arrays of floats, of complex numbers that of their absolute values.
+    `sum_i x_i**2` over all axes that are neither `batch` nor `time`, or those given; with a mask `where=m`,
+    `sum_i m_i*x_i**2`. Of a PyTree, over all its arrays of floats, of complex numbers that of their absolute values.
     """
     if axis is not None:
-        return jnp.sum(jnp.square(wide(x)), axis=axis)
+        return sum_(jnp.square(left_in(wide(x), where)), where=where, axis=axis)
     squares = [jnp.sum(_abs_squared(wide(leaf))) for leaf in jax.tree.leaves(x)]
     return sum(squares[1:], start=squares[0]) if squares else jnp.zeros(())
 
@@ -46,18 +52,20 @@ def _abs_squared(x: Array) -> Array:
 
 @op(
     axes=features(one=False, tree=True),
-    latex=r"\left\Vert {x} \right\Vert_{{1}}",
+    optional=("where",),
+    latex=r"\left\Vert {x} \right\Vert_{{1{where:mask}}}",
     example="l1norm(effector.pos[1:] - target.pos)",
 )
-def l1norm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
+def l1norm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> Array:  # type: ignore[assignment]
     """The L1 norm; its gradient at 0 is 0.
 
-    `sum_i abs(x_i)` over all axes that are neither `batch` nor `time`, or those given; of a PyTree, over all its
-    arrays of floats. With `sqnorm` it makes the elastic net, `l1norm(model) + sqnorm(model)`.
+    `sum_i abs(x_i)` over all axes that are neither `batch` nor `time`, or those given; with a mask `where=m`,
+    `sum_i m_i*abs(x_i)`. Of a PyTree, over all its arrays of floats: with `sqnorm` it makes the elastic net,
+    `l1norm(model) + sqnorm(model)`.
     Source: Tibshirani (1996), Regression shrinkage and selection via the lasso; Zou and Hastie (2005).
     """
     if axis is not None:
-        return jnp.sum(abs_(wide(x)), axis=axis)
+        return sum_(abs_(left_in(wide(x), where)), where=where, axis=axis)
     sums = [jnp.sum(abs_(wide(leaf))) for leaf in jax.tree.leaves(x)]
     return sum(sums[1:], start=sums[0]) if sums else jnp.zeros(())
 
@@ -66,9 +74,19 @@ def l1norm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
 def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     """The scalar product `sum_i x_i*y_i` of two vectors over the one axis that is neither `batch` nor `time`.
 
-    A square matrix is refused: `matvec` is its product with a vector, `quadratic_form` that with a vector on each side.
+    Or over those given. Where each of the two has an axis that the other lacks, as in
+    `dot(z, rename(z, batch=key))`, all pairs are made, and nothing larger than them. A square matrix is refused:
+    `matvec` is its product with a vector, `quadratic_form` that with a vector on each side.
     """
-    return jnp.sum(wide(x) * wide(y), axis=axis)
+    x, y = wide(x), wide(y)
+    places = range(x.ndim if x.ndim == y.ndim else 0)
+    only_x = tuple(i for i in places if y.shape[i] == 1 < x.shape[i])
+    only_y = tuple(i for i in places if x.shape[i] == 1 < y.shape[i])
+    if not (only_x and only_y):
+        return jnp.sum(x * y, axis=axis)
+    left, right = ([i for i in places if i not in lacks] for lacks in (only_y, only_x))
+    kept = [i for i in places if i not in axis]
+    return jnp.einsum(jnp.squeeze(x, only_y), left, jnp.squeeze(y, only_x), right, kept, precision="highest")
 
 
 @op(

@@ -1,0 +1,67 @@
+"""Expressions -> the same, in which each axis that nothing has a length for is told it by what stands beside it."""
+
+from collections.abc import Iterable, Mapping
+
+from lossdsl.errors import error
+from lossdsl.language import Call, Expr, Name
+from lossdsl.meaning import Defined, Quantity, each_name, is_open, rewrite
+from lossdsl.operators import FREE, named
+
+# An expression that has an axis, by the axis.
+Likes = Mapping[str, Expr]
+# A definition that asks for lengths is worked out wherever it is used.
+_MOST_UNFOLDED = 5_000
+
+
+def sized(node: Expr) -> Expr:
+    """The expression with `like=...` wherever an operator takes the length of an axis from what stands beside it."""
+    if not any(map(is_open, node.walk())):
+        return node
+    return _sized(node, _of_quantities([node]))
+
+
+def _of_quantities(exprs: Iterable[Expr]) -> dict[str, Expr]:
+    """A quantity that has the axis, for each axis that there is."""
+    found: dict[str, Expr] = {}
+    for name in each_name(exprs).values():
+        if isinstance(name.meaning, Quantity):
+            found |= {axis: name for axis in name.axes or () if axis not in found}
+    return found
+
+
+def _sized(node: Expr, likes: Likes) -> Expr:
+    if isinstance(node, Name):
+        return _sized(_unfolded(node), likes) if is_open(node) else node
+    if not isinstance(node, Call):
+        return node
+    args = [_sized(arg, _beside(node, i, likes)) for i, arg in enumerate(node.args)]
+    return _told(node.over(args), likes) if is_open(node) else node.over(args)
+
+
+def _unfolded(node: Name) -> Expr:
+    assert isinstance(node.meaning, Defined)
+    if node.meaning.size > _MOST_UNFOLDED:
+        raise error("too-large", node.span, found=node.name)
+    return rewrite(node.meaning.expr)
+
+
+def _beside(node: Call, i: int, likes: Likes) -> Likes:
+    """What has the axes of an operand: the other operands, or what has those of the whole."""
+    kept = node.fit.result
+    found = {axis: like for axis, like in likes.items() if axis not in (node.args[i].axes or ()) or axis in kept}
+    for j, other in enumerate(node.args):
+        if j != i:
+            found |= {axis: other for axis, length in (other.axes or {}).items() if length != FREE}
+    return found
+
+
+def _told(node: Call, likes: Likes) -> Expr:
+    """The operator with a value that has its axes: one after the other, where no one value has all of them."""
+    axes = named(node.static)
+    like = next((likes[axis] for axis in axes if {*axes} <= {*(likes[axis].axes or ())}), None)
+    if like is not None:
+        return Call((*node.args, like), node.op, node.static, span=node.span)
+    result: Expr = node.args[0]
+    for axis in axes:
+        result = Call((result, likes[axis]), node.op, axis, span=node.span)
+    return result
