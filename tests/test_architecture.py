@@ -20,11 +20,11 @@ STOREYS = {
     "place": "",
     "errors": "",
     "disk": "",
-    "operators": """axes declaration arithmetic reductions vectors penalties time schedules distributions choices masks
-        custom""",
+    "operators": """axes declaration along arithmetic reductions vectors penalties time schedules distributions choices
+        shapes masks custom""",
     "language": "exact text misfit tree expr syntax lalr arguments parse fmt highlight",
-    "meaning": "given symbol quantity vocabulary bind weights symbolic rules normal feedbax",
-    "backends": "model data trajectories lower emit program feedbax",
+    "meaning": "given symbol quantity vocabulary bind weights symbolic rules normal domains feedbax",
+    "backends": "model sizes data trajectories lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss
         make diff""",

@@ -254,10 +254,20 @@ DATA = [
         "nn_hidden[200:]",
         None,
         None,
-        "`nn_hidden[200:]` is empty: `nn_hidden` has 100 steps in `time`, in the term `nn_hidden[200:]`\n"
+        "`nn_hidden[200:]` is empty: `nn_hidden` has the length 100 along `time`, in the term `nn_hidden[200:]`\n"
         "    nn_hidden[200:]\n"
         "    ^^^^^^^^^\n"
-        "choose a window that lies within them",
+        "choose a window that lies within it",
+    ),
+    (
+        "2*position/length(axis=time) + sum(position)/length(axis=time)",
+        None,
+        None,
+        "`length(axis=time)` could be 100 or 99: `effector.pos` is (7, 100, 2), `target.pos` is (7, 99, 2), "
+        "in the term `sum(position)/length(axis=time)`\n"
+        "    2*position/length(axis=time) + sum(position)/length(axis=time)\n"
+        "                                                 ^^^^^^^^^^^^^^^^^\n"
+        "say of which, as in `length(axis=time, like=effector.pos)`",
     ),
     (
         "sqnorm(model)",

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from lossdsl.backends.model import is_aside, trainable
+from lossdsl.backends.sizes import check_one_time
 from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Call, Expr, Name, shown_axes
 from lossdsl.meaning import ROOTS, Defined, Object, Quantity, components, each_name
@@ -237,6 +238,7 @@ def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapp
             for node in each_name([expr]).values():
                 measured[node.key] = _lengths(node, sizes, measured)
             _measure(expr, measured)
+            check_one_time(expr, sizes, dict(zip(quantities, arrays, strict=True)))
         except LossError as failure:
             failure.term = label
             if failure.code == "lengths-differ":
@@ -279,7 +281,7 @@ def _measured(name: str, quantity: Quantity, array: Any) -> Axes | None:
     if len(shape) != len(quantity.dimensions):
         rank = len(quantity.dimensions)
         advice = f"`{quantity.path}` must have {rank} dimensions"
-        if len(shape) == rank - 1:
+        if len(shape) == rank - 1 and BATCH in quantity.dimensions:
             advice += "; a single trial is a batch of one: `jax.tree.map(lambda x: x[None], states)`"
         elif len(shape) == rank + 1:
             advice += "; over an ensemble of models map the loss: `jax.vmap(loss, ...)`"

@@ -1,11 +1,12 @@
 """Expressions -> the same, in which each axis that nothing has a length for is told it by what stands beside it."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from lossdsl.errors import error
 from lossdsl.language import Call, Expr, Name
 from lossdsl.meaning import Defined, Quantity, each_name, is_open, rewrite
-from lossdsl.operators import FREE, named
+from lossdsl.operators import FREE, TIME, Axes, named
 
 # An expression that has an axis, by the axis.
 Likes = Mapping[str, Expr]
@@ -58,6 +59,8 @@ def _beside(node: Call, i: int, likes: Likes) -> Likes:
 def _told(node: Call, likes: Likes) -> Expr:
     """The operator with a value that has its axes: one after the other, where no one value has all of them."""
     axes = named(node.static)
+    if not {*axes} <= {*likes}:
+        return node
     like = next((likes[axis] for axis in axes if {*axes} <= {*(likes[axis].axes or ())}), None)
     if like is not None:
         return Call((*node.args, like), node.op, node.static, span=node.span)
@@ -65,3 +68,23 @@ def _told(node: Call, likes: Likes) -> Expr:
     for axis in axes:
         result = Call((result, likes[axis]), node.op, axis, span=node.span)
     return result
+
+
+def check_one_time(expr: Expr, sizes: Mapping[str, Axes | None], arrays: Mapping[str, Any]) -> None:
+    """Refuse `length(axis=time)` where two quantities of a term have different ones.
+
+    Raises:
+        LossDataError: With both of them.
+    """
+    names = each_name([expr])
+    bodies = [expr, *(name.meaning.expr for name in names.values() if isinstance(name.meaning, Defined))]
+    # Those that nothing beside them tells.
+    asking = (n for body in bodies for n in _sized(body, {}).walk() if isinstance(n, Call) and is_open(n))
+    node = next((n for n in asking if TIME in named(n.static)), None)
+    timed = [name for name in names if TIME in (sizes.get(name) or {})] if node else []
+    for other in timed[1:]:
+        first, second = ((sizes[name] or {})[TIME] for name in (timed[0], other))
+        if node and first != second:
+            shown = {"first_shape": tuple(arrays[timed[0]].shape), "second_shape": tuple(arrays[other].shape)}
+            fields = {"first": timed[0], "second": other, "first_length": first, "second_length": second, **shown}
+            raise error("which-length", node.span, found=str(node), axis=TIME, **fields)

@@ -1,11 +1,11 @@
 """The arguments of a call -> the operator with its operands, or an error with what it takes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lossdsl.errors import LossError, Span, did_you_mean, error, listed
-from lossdsl.language.expr import Call, Expr, Fault, Name, by_default
+from lossdsl.language.expr import Call, Expr, Fault, Name, by_default, call
 from lossdsl.language.lalr import Token
 from lossdsl.language.text import is_name
 from lossdsl.operators import OPS, Op
@@ -73,19 +73,9 @@ def applied(written: Token, given: Sequence[Any], end: Token) -> Call:
             raise _unknown_option(op, key, option.name.span)
     if any(parameter not in found for parameter in op.required):
         raise _wrong_count(op, list(found.values()), span)
-    args = _filled(op, found)
+    args = [found.get(parameter) or by_default(default) for parameter, default in op.defaults.items()]
     args[len(op.required) : len(op.required)] = more
-    return Call(tuple(args), op, (tuple(axes.items()) or None) if op.renames else axes.get("axis"), span=span)
-
-
-def _filled(op: Op, found: Mapping[str, Expr]) -> list[Expr]:
-    """The operands in order, with the defaults; what is optional only where it is another one."""
-    args: list[Expr] = []
-    for parameter, default in op.defaults.items():
-        arg = found.get(parameter) or (None if parameter in op.optional else by_default(default))
-        if arg is not None and not (parameter in op.optional and arg == by_default(default)):
-            args.append(arg)
-    return args
+    return call(name, *args, static=(tuple(axes.items()) or None) if op.renames else axes.get("axis"), span=span)
 
 
 def _axis(value: "Expr | Axes", several: bool) -> Any:
@@ -115,7 +105,11 @@ def _wrong_count(op: Op, given: list[Expr], span: Span) -> LossError:
     must = [name for name in op.required if name in op.named]
     least, most = len(op.required) - len(must), len(parameters)
     number = f"{least}" if least == most else f"{least} to {most}"
-    expected = f"{number} argument{'s' if most > 1 else ''} ({', '.join(parameters)})" if most else "only `axis=...`"
+    expected = (
+        f"{number} argument{'s' if most > 1 else ''} ({', '.join(parameters)})"
+        if most
+        else "no argument but `axis=...`"
+    )
     expected += "".join(f" and `{name}=...`" for name in must)
     if op.repeats:
         rounds = ", ".join(str(least + i * len(op.repeats)) for i in (1, 2, 3))

@@ -279,11 +279,13 @@ class Fault(Expr):
 
 
 def call(name: str, *args: Expr, static: Any = None, span: Span | None = None) -> Call:
-    """The operator of that name applied to operands; those left out have their defaults."""
+    """The operator of that name applied to operands; those left out have their defaults, or are not there."""
     op = OPS[name]
     if len(args) < len(op.defaults):
         left_out = list(op.defaults.items())[len(args) :]
         args += tuple(by_default(value) for key, value in left_out if value is not None and key not in op.optional)
+    if op.optional and len(args) == len(op.defaults) and args[-1] == by_default(op.defaults[op.optional[-1]]):
+        args = args[:-1]
     return Call(args, op, static, span=span)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from lossdsl.errors import LossError, Span, did_you_mean, error, listed
-from lossdsl.language.text import axis_text
+from lossdsl.language.text import axis_text, default_text
 from lossdsl.operators import BATCH, FREE, TIME, Axes, Misfit, Op
 
 
@@ -32,7 +32,7 @@ def shown_axes(axes: Axes | None) -> str:
 
 def misfit_error(node: Applied, names: Sequence[str], operands: Sequence[Axes | None], misfit: Misfit) -> LossError:
     """The row of the messages, filled with the texts of the operands, `names`."""
-    fields: dict[str, Any] = {"operator": node.op.name, "found": str(node), **misfit.fields}
+    fields: dict[str, Any] = {"operator": node.op.name, "example": node.op.example, "found": str(node), **misfit.fields}
     axis = fields.get("axis", "")
     if not misfit.operands:
         return error(misfit.code, _axis_span(node, axis) or node.span, **fields)
@@ -48,8 +48,11 @@ def misfit_error(node: Applied, names: Sequence[str], operands: Sequence[Axes | 
     elif misfit.code == "which-axis":
         fields |= _choices(node, names, operands[first] or {})
     elif misfit.code == "not-vector":
-        fields["advice"] = _not_vector_advice(node.op.name, names, operands[first] or {})
-    elif misfit.code in ("one-axis", "axis-there"):
+        fields["advice"] = _not_vector_advice(node, names, operands[first] or {})
+    elif misfit.code == "one-axis":
+        span = _axis_span(node, axis) or span
+    elif misfit.code == "axis-there":
+        fields["advice"] = _axis_there_advice(node, names[first], axis)
         span = _axis_span(node, axis) or span
     elif misfit.code in ("out-of-range", "empty-window"):
         length = (operands[first] or {}).get(axis) or 0
@@ -70,7 +73,11 @@ def _choices(node: Applied, names: Sequence[str], axes: Axes) -> dict[str, Any]:
 def _written(node: Applied, names: Sequence[str], axis: str) -> str:
     """The call with an axis."""
     given = zip(node.op.parameters(len(names)), names, strict=True)
-    operands = [f"{key}={name}" if key in node.op.named else name for (key, _), name in given]
+    operands = [
+        name if default is None and key not in node.op.named else f"{key}={name}"
+        for (key, default), name in given
+        if default is None or name != default_text(default)
+    ]
     return f"{node.op.name}({', '.join([*operands, f'axis={axis}'])})"
 
 
@@ -102,27 +109,37 @@ def _pair(names: Sequence[str], operands: Sequence[Axes | None], first: int, sec
     }
 
 
-def _not_vector_advice(operator: str, names: Sequence[str], axes: Axes) -> str:
+def _not_vector_advice(node: Applied, names: Sequence[str], axes: Axes) -> str:
     numbers = {"sqnorm": f"square({names[0]})", "norm": f"abs({names[0]})", "dot": "*".join(names)}
     numbers |= {"l1norm": f"abs({names[0]})"}
-    if operator in numbers:
-        return f"write `{numbers[operator]}` for numbers"
+    if node.op.name in numbers and len(names) == len(node.op.required):
+        return f"write `{numbers[node.op.name]}` for numbers"
     other = TIME if TIME in axes else next(iter(axes), "xy")
-    return f"give one with such an axis, or choose it, as in `{operator}({', '.join(names)}, axis={other})`"
+    return f"give one with such an axis, or choose it, as in `{_written(node, names, other)}`"
 
 
 def _missing_axis_advice(node: Applied, first: int, axes: Axes | None, axis: str) -> str:
     if first:
         return f"`{node.op.name}` works along `{axis}` of all that it is given"
+    if not axes and node.op.has_length:
+        return f"give a value that has the axis `{axis}`"
+    if node.op.renames and axes:
+        return did_you_mean(axis, axes, "rename one of those")
     if node.op.axis and axes:
         example = f"choose another, as in `{_written(node, [*map(str, node.args)], next(iter(axes)))}`"
         return did_you_mean(axis, axes, example) if node.static else example
     return f"leave `{node.op.name}` away" if node.op.name != "[]" else "leave the index away"
 
 
+def _axis_there_advice(node: Applied, operand: str, axis: str) -> str:
+    if node.op.name == "discounted_sum":
+        return f"reduce it, as in `final({operand}{'' if axis == TIME else f', axis={axis}'})`"
+    return f"give a name that it lacks; for a second copy of the axis write `rename({operand}, {axis}=other)`"
+
+
 def _axis_span(node: Applied, axis: str) -> Span | None:
     """Where the axis stands that a call was given: in its text the last one of that name."""
     if node.static is None or node.span is None:
         return None
-    *_, last = [None, *re.finditer(rf"axis\s*=\s*(?:\([^()]*?)?\b({re.escape(axis)})\b", str(node.span))]
+    *_, last = [None, *re.finditer(rf"axis\s*=\s*(?:\([^()]*?)?\b({re.escape(axis)})(?![\w.'])", str(node.span))]
     return last and Span(node.span.text, node.span.start + last.start(1), node.span.start + last.end(1))

@@ -136,7 +136,9 @@ class _Reader:
     def definition(self, parts: list[Any]) -> Option:
         return Option(parts[0], parts[2])
 
-    option = definition
+    def option(self, parts: list[Any]) -> Option:
+        value = parts[2]
+        return Option(parts[0], Name(name=value.text, span=value.span) if isinstance(value, Token) else value)
 
     @_may_fail
     def number(self, parts: list[Any]) -> Expr:
@@ -215,7 +217,7 @@ class _Reader:
         return applied(parts[0], [part for part in parts[2:-1] if not isinstance(part, Token)], parts[-1])
 
     def axes(self, parts: list[Any]) -> Axes:
-        names = tuple(Name(name=part.text, span=part.span) for part in parts if part.kind == "NAME")
+        names = tuple(Name(name=part.text, span=part.span) for part in parts if part.kind in ("NAME", "DUAL"))
         return Axes(names, between(parts[0], parts[-1]))
 
 

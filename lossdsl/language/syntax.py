@@ -19,7 +19,15 @@ _TOKEN = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[\w.]
 # Words of Python that people try; to the grammar they are names.
 _PYTHON = frozenset(["and", "or", "not", "if", "else", "lambda", "for", "in", "is"])
 _ONLY_TIME = "only `time` is indexed, as in `x[-1]` or `x[10:50]`; reduce another axis, as in `sum(x, axis=xy)`"
-_NO_COMPARISON = "a comparison is an operator: `greater(x, y)` is 1 where x > y, else 0; `relu(x - y)` has a gradient"
+# A comparison by its sign, and what it is in the language.
+_COMPARED = {
+    "<": "`less(x, y)` is 1 where x < y, else 0",
+    ">": "`greater(x, y)` is 1 where x > y, else 0",
+    "<=": "`1 - greater(x, y)` is 1 where x <= y, else 0",
+    ">=": "`1 - less(x, y)` is 1 where x >= y, else 0",
+    "==": "`equal(x, y)` is 1 where x and y are equal, else 0",
+    "!=": "`1 - equal(x, y)` is 0 where x and y are equal, else 1",
+}
 # To Python a letter, so they may end a name.
 POWERS = {"\N{SUPERSCRIPT TWO}": "**2", "\N{SUPERSCRIPT THREE}": "**3"}
 # What to write for characters that look like ones of the language.
@@ -93,6 +101,8 @@ def _bad_character(text: str, at: int) -> LossError:
     character, span = text[at], Span(text, at, at + 1)
     if character == "^":
         return error("caret-power", span)
+    if advice := _comparison(text[at : at + 2]):
+        return error("unknown-character", span, character=f"`{character}`", advice=advice)
     plain = _LOOKALIKES.get(character) or unicodedata.normalize("NFKC", character)
     name = unicodedata.name(character, f"the character U+{ord(character):04X}")
     shown = f"`{character}`" if character.isascii() and character.isprintable() else f"{name}"
@@ -104,18 +114,25 @@ def _bad_character(text: str, at: int) -> LossError:
         "%": "the language has + - * / ** and operators such as `final(...)`",
         "&": "for a YAML anchor: put the text in quotes" if at == 0 else "for masks of 0 and 1 write `a*b`",
         "|": "write `abs(x)` or `norm(x)`",
-        "<": _NO_COMPARISON,
-        ">": _NO_COMPARISON,
         ".": _ONLY_TIME if text[at : at + 3] == "..." else "take it away",
         "$": "interpolation happens before the text gets here",
     }.get(character, "take it away")
     return error("unknown-character", span, character=shown, advice=advice)
 
 
+def _comparison(sign: str) -> str:
+    """What to write for a comparison; nothing for what is none."""
+    means = _COMPARED.get(sign) or _COMPARED.get(sign[:1])
+    smooth = "; `relu(x - y)` has a gradient" if sign[:1] in "<>" else ""
+    return f"a comparison is an operator: {means}{smooth}" if means else ""
+
+
 def refusal(text: str, laid_out: str, token: Any) -> LossError:
     """Own wording for what LALR reports as a token and a set of expected ones."""
     if token.kind == UNKNOWN:
         return _bad_character(text, token.span.start)
+    if token.kind == "DUAL":
+        return _bad_character(text, token.span.end - 1)
     at = len(text) if token.kind == END else token.span.start
     last = _token_before(text, laid_out, at)
     before = laid_out[last.start : last.end]
@@ -136,7 +153,7 @@ def refusal(text: str, laid_out: str, token: Any) -> LossError:
     if after_operand and token.kind in ("NAME", "NUMBER", "LPAR"):
         return _missing_operator(last, span, token)
     if before == "=" and token.kind == "EQUAL":
-        return error("misplaced", last.to(span), found="==", advice=_NO_COMPARISON)
+        return error("misplaced", last.to(span), found="==", advice=_comparison("=="))
     if token.kind == "COMMA" and laid_out.rfind("[", 0, at) > laid_out.rfind("(", 0, at):
         return error("misplaced", span, found=",", advice=_ONLY_TIME)
     if after_operand or token.kind in ("EQUAL", "AS", "COLON", "LSQB", "SEMICOLON"):

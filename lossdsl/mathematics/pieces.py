@@ -13,7 +13,8 @@ SUM, SIGNED, PREFIX, PRODUCT, FACTOR, ATOM, NUCLEUS = range(7)
 _LEVELS = {"": SUM, "product": PREFIX, "power": FACTOR, "atom": ATOM}
 # What is not written where it is 1, or 0 for `more`, as its operator has it by default.
 _OPTIONAL = {"mask": r"\,:\,{}", "factor": r"{}\,", "order": "^{{{}}}", "more": ", {}"}
-_CLOSED = re.compile(r"\\left(?:(?!\\right).)*\\right(?:\\[A-Za-z]+|.)(_\{.*\})?")
+# But a bar, `\left. x \right|_{T}`, whose script a power would stand above.
+_CLOSED = re.compile(r"\\left(?:(?!\\right).)*\\right(?:\\[A-Za-z]+|[^|])(_\{.*\})?")
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from lossdsl.meaning.bind import (
     each_name as each_name,
     is_open as is_open,
 )
+from lossdsl.meaning.domains import check_domains as check_domains
 from lossdsl.meaning.feedbax import FEEDBAX as FEEDBAX, NAMED as NAMED, named_vocabulary as named_vocabulary
 from lossdsl.meaning.given import plain as plain
 from lossdsl.meaning.normal import (
     Term as Term,
-    check_domains as check_domains,
     merge as merge,
     normal_form as normal_form,
     weight_of as weight_of,

@@ -241,7 +241,7 @@ class _Binder:
             self.level -= 1
             self.open.pop()
         size = sum(_size(part) for part in expr.walk())
-        fields = (expr.content, expr.axes, expr.constant, size, uneven(expr), _asks(expr))
+        fields = (expr.content, expr.axes, expr.constant, size, uneven(expr), asks(expr))
         return Defined(expr, local, latex, doc, *fields)
 
 
@@ -264,16 +264,15 @@ def is_open(node: Expr) -> bool:
     return isinstance(node, Name) and isinstance(node.meaning, Defined) and bool(node.meaning.asks)
 
 
-def _asks(expr: Expr) -> frozenset[str]:
-    """The axes whose length comes from where a definition is used."""
+def asks(expr: Expr) -> frozenset[str]:
+    """The axes whose length comes from where an expression is used."""
     free = {axis for axis, length in (expr.axes or {}).items() if length == FREE}
     asked: set[str] = set()
     for node in filter(is_open, expr.walk()):
-        match node:
-            case Name(meaning=Defined(asks=asks)):
-                asked |= asks
-            case Call(static=static):
-                asked |= {*named(static)}
+        # An axis that it has itself is told by what stands beside it, or is still free.
+        meaning: Any = node.meaning if isinstance(node, Name) else None
+        axes = meaning.asks if meaning else named(node.static)
+        asked |= {*axes} - {*(node.axes or ())}
     if asked:
         asked -= {axis for name in each_name([expr]).values() for axis in name.axes or ()}
     return frozenset(free | asked)

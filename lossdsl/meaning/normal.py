@@ -1,8 +1,6 @@
 """Tree to weighted terms: sums split, weights collected exactly, bodies rewritten."""
 
-import inspect
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -10,14 +8,14 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from lossdsl.errors import Span, each, error
-from lossdsl.language import MAX_DEPTH, Call, Expr, Label, Name, Number, call
+from lossdsl.language import MAX_DEPTH, PRODUCT, Call, Expr, Label, Name, Number, call
 from lossdsl.meaning import weights
-from lossdsl.meaning.bind import Defined, each_name, uneven
+from lossdsl.meaning.bind import Defined, asks, each_name, is_open, uneven
 from lossdsl.meaning.rules import by_rules, rewrite
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
-from lossdsl.operators import BATCH, FREE, TIME
+from lossdsl.operators import BATCH, TIME
 
 _ONE = Fraction(1)
 # How many nodes the definitions may add that the weights and the uneven sums of a loss unfold, and for each of its own.
@@ -248,9 +246,8 @@ def _inside(part: _Part) -> _Part:
     """The part with a factor made of parameters in its body: none of its gradient may come out."""
     if isinstance(part.factor, Fraction) or not part.factor.free_symbols:
         return part
-    number, factor = part.factor.as_coeff_Mul()
-    number = weights.checked(number, part.span)
-    return part._replace(factor=number, body=call("*", expression(factor), part.body))
+    number, rest = part.factor.as_coeff_Mul()
+    return part._replace(factor=weights.checked(number, part.span), body=call("*", expression(rest), part.body))
 
 
 def _term_body(part: _Part) -> _Part:
@@ -259,14 +256,14 @@ def _term_body(part: _Part) -> _Part:
     if body.constant:
         raise error("no-quantity", body.span, found=str(body))
     for inner in body.walk():
+        if is_open(inner):
+            _check_lengths(body, inner)
         if isinstance(inner, Label):
-            raise error("label-inside", inner.span, operator=str(_unlabelled(body)), name=inner.name)
+            raise error("label-inside", inner.span, operator=_unlabelled(body).written.at(PRODUCT), name=inner.name)
     even = _even(body)
     if even.axes is None:
         raise error("tree", body.span, operand=str(body))
-    for axis, length in even.axes.items():
-        if length == FREE:
-            raise error("no-length", body.span, axis=axis, operand=str(body))
+    for axis in even.axes:
         if axis not in (TIME, BATCH):
             raise error("axis-left", body.span, axis=axis, body=str(body))
     # The label is text that parses, and to the same term.
@@ -274,6 +271,12 @@ def _term_body(part: _Part) -> _Part:
     # A definition that is unfolded is rewritten, its scale outside, as where its text is written.
     whole = _whole(even) if isinstance(body, Name) and even is not body else _Part(_ONE, even)
     return whole.scaled(part.factor, part.span)._replace(label=label, span=part.span)
+
+
+def _check_lengths(body: Expr, part: Expr) -> None:
+    """Refuse a body that takes the length of an axis from what stands beside it: nothing does."""
+    for axis in sorted(asks(body)):
+        raise error("no-length", part.span, axis=axis, operand=str(part))
 
 
 def _unlabelled(node: Expr) -> Expr:
@@ -322,30 +325,3 @@ def weight_of(node: Expr) -> Exact:
                 raise error("not-finite", node.span, weight=str(node))
             return weight
     raise AssertionError(f"please report: no weight for {type(node)}")
-
-
-def check_domains(calls: Iterable[Call]) -> None:
-    """Refuse numbers that an operator is not made for, whichever way they are written.
-
-    Raises:
-        LossValueError: With the operator, what it needs, and what it is given.
-    """
-    for node in calls:
-        known: dict[str, list[Fraction]] = {}
-        spans: dict[str, Span | None] = {}
-        for (name, _), arg in zip(node.op.parameters(len(node.args)), node.args, strict=True):
-            if arg.constant and isinstance(value := weight_of(arg), Fraction):
-                known.setdefault(name, []).append(value)
-                spans[name] = arg.span
-        for needs, holds in node.op.domain.items():
-            names = list(inspect.signature(holds).parameters)
-            if all(name in known for name in names) and not holds(
-                *(known[name] if name in node.op.repeats else known[name][0] for name in names)
-            ):
-                given = ", ".join(f"`{name}` is {_shown(known[name])}" for name in names)
-                fields = {"operator": node.op.name, "needs": needs, "given": given, "example": node.op.example}
-                raise error("out-of-domain", spans[names[-1]] or node.span, **fields)
-
-
-def _shown(values: Iterable[Fraction]) -> str:
-    return ", ".join(str(expression(value)) for value in values)

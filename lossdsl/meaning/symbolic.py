@@ -3,7 +3,7 @@
 import math
 import re
 from fractions import Fraction
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -262,7 +262,7 @@ def _applied(value: Any) -> Expr:
         advice = did_you_mean(kind, named, "the command `lossdsl ops` lists what the language can say")
         raise error("no-counterpart", found=f"`{value}` of SymPy", advice=advice)
     if name in ("minimum", "maximum"):
-        return reduce(lambda left, right: call(name, left, right), map(expression, value.args))
+        return call(name, *map(expression, value.args))
     op, args = OPS[name], list(value.args)
     axes = _axes(op, args)
     more = len(args) - len(op.defaults)

@@ -85,27 +85,28 @@ def _product(operands: Sequence[Axes | None], static: Any) -> Fit:
             if dual(axis) in (axes or ()):
                 raise Misfit("matrix", i, axis=axis)
     left, right = operands
-    frame = _joined_frame(left, right)
-    gone = _vector(frame, static)
-    for i, axes in enumerate(operands) if _crossed(left, right) else ():
-        for axis in gone:
-            need(axes or {}, axis, i)
+    if not left or not right or not _crossed(left, right):
+        return features(one=True).fit([align(operands)], static)
+    frame, shared = _pairs(left, right)
+    if not named(static) and not without(shared, TIME, BATCH):
+        align(operands)  # says that they do not fit
+    for i, axes in enumerate((left, right)):
+        for axis in named(static):
+            need(axes, axis, i)
+    gone = _vector(shared, static)
     return Fit(frame, without(frame, *gone), gone)
 
 
-def _crossed(left: Axes | None, right: Axes | None) -> bool:
+def _crossed(left: Axes, right: Axes) -> bool:
     """Whether each has axes of its own, and not just `time` and `batch`: those are forgotten more often than meant."""
-    own = [[*without(left or {}, *(right or ()))], [*without(right or {}, *(left or ()))]]
-    return all(own) and {*own[0], *own[1]} != {TIME, BATCH}
+    own = [{*without(left, *right)}, {*without(right, *left)}]
+    return all(own) and own[0] | own[1] != {TIME, BATCH}
 
 
-def _joined_frame(left: Axes | None, right: Axes | None) -> Axes:
-    """The axes of both factors of a product that is contracted."""
-    if not left or not right or not _crossed(left, right):
-        return align([left, right])
+def _pairs(left: Axes, right: Axes) -> tuple[Axes, Axes]:
+    """The axes of both factors of a product that is contracted, and those that both have."""
     shared = align([without(left, *without(left, *right)), without(right, *without(right, *left))])
-    # What is contracted stands last.
-    return {**without(left, *right), **without(right, *left), **shared}
+    return {**without(left, *right), **without(right, *left), **shared}, shared
 
 
 # Two vectors, whose axis goes: with a square matrix it would be its transpose times the vector, or its columns.

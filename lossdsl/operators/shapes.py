@@ -136,7 +136,7 @@ def index(*, like: Axis = BESIDE) -> Array:  # type: ignore[assignment]
 def length(*, like: Axis = BESIDE) -> Array:  # type: ignore[assignment]
     """How long an axis is: `length(axis=batch)` is the number of trials; of several axes the product.
 
-    That of the loss, or of the value given as `like=y`.
+    As long as it is in what stands beside it, else in the quantities of the term, or in the value given as `like=y`.
     """
     return jnp.asarray(math.prod((like,) if isinstance(like, int) else like), float)
 
