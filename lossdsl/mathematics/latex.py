@@ -168,7 +168,9 @@ class Printer:
                 (base, at), (exponent, above) = self.operands(node, scope)
                 above = replace(above, small=True)
                 return Piece(f"{self.piece(base, at):atom}^{{{self.piece(exponent, above)}}}", FACTOR)
-            case "final" | "initial" | "[]" if node.static in (None, TIME) or node.op.name == "[]":
+            case "final" | "initial" | "[]" if node.op.name == "[]" or (
+                node.static in (None, TIME) and not node.args[1:]
+            ):
                 return self.picked(node, scope)
             case "expand":
                 return self.piece(node.args[0], scope)
@@ -192,7 +194,7 @@ class Printer:
         self.notation(node.op)
         steps = self.step(frame.step(static)) if isinstance(static, int) else self.slice(frame, static)
         body = self.piece(operand, scope)
-        return Piece(node.op.latex.format(x=body, at=steps), FACTOR) if steps else body
+        return Piece(node.op.latex.format(x=body, at=steps, where=_ONE), FACTOR) if steps else body
 
     def slice(self, frame: Any, static: Any) -> str:
         first, last = frame.ends(static)
@@ -225,6 +227,9 @@ class Printer:
         template, along = node.op.latex, node.fit.along or TIME
         if "{named}" in template:
             return scope, {"named": _axes(node)}
+        if "{at}" in template and node.op.name in _STEPS:
+            place = "last" if _STEPS[node.op.name] else "first"
+            return scope, {"at": rf"\mathrm{{{place}}}\,{upright(str(along))}"}
         if "{axis}" in template or "{bounds}" in template:
             axes = (along,) if isinstance(along, str) else along
             if len(axes) == 1:

@@ -14,7 +14,7 @@ from lossdsl.operators.reductions import all_in, masked
 
 _PICKED: dict[str, Any] = {
     "linear": True,
-    "latex": r"\left. {x:power} \right|_{{{at}}}",
+    "latex": r"\left. {x:power} \right|_{{{at}{where:mask}}}",
     "notation": r"\left. x \right|_{T} = x_{T}",
 }
 symbol(

@@ -16,6 +16,18 @@ WINDOWS = ["@final", "@initial", "@-1", "@10:50", "[1:]", "[:-1]", "[::2]", "[0]
 PIECES = [*"()[]{}+-*/@=,;:.#'\"\\^|&<>% \n\t", "**", " as ", "axis=", "1e", "\0", "\x85", "é", "ﬁ", "\ud800", "½", "٣"]
 UNARY = ["square", "abs", "sqrt", "exp", "huber", "softplus", "final", "cumsum"]
 FUNCTIONS = [name for name in OPS if name.isidentifier()]
+MASKED = [name for name in FUNCTIONS if "where" in OPS[name].named]
+# Calls that give, rename or count axes, or pick along one.
+SHAPED = [
+    "expand({0}, axis={axis})",
+    "({0})*index(axis={axis})",
+    "({0})/length(axis={axis})",
+    "rename({0}, {axis}=other)",
+    "gather(net.output, {0}, axis=output)",
+    "sqnorm(net.output - one_hot({0}, axis=output))",
+    "mean(expand({0}, axis=other)*rename({1}, batch=other), axis=other)",
+    "norm(effector.vel*expand({0}, axis=xy), where=({1}), axis=(xy, {axis}))",
+]
 
 
 def expression(rng: random.Random, depth: int) -> str:
@@ -23,7 +35,8 @@ def expression(rng: random.Random, depth: int) -> str:
     if depth == 0 or rng.random() < 0.2:
         return rng.choice(rng.choice([TERMS, TERMS, TERMS, NAMES, NUMBERS]))
     inner = [expression(rng, depth - 1) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
-    match rng.randrange(6):
+    axis = rng.choice(["time", "time", "xy", "batch"])
+    match rng.randrange(8):
         case 0:
             return f"{rng.choice(rng.choice([FUNCTIONS, UNARY, UNARY]))}({', '.join(inner)})"
         case 1:
@@ -33,8 +46,11 @@ def expression(rng: random.Random, depth: int) -> str:
         case 3:
             return f"(-{inner[0]})"
         case 4:
-            axis = rng.choice(["time", "time", "xy", "batch"])
-            return f"{rng.choice(['sum', 'mean', 'norm', 'diff'])}({inner[0]}, axis={axis})"
+            return f"{rng.choice(['sum', 'mean', 'norm', 'diff', *FUNCTIONS])}({inner[0]}, axis={axis})"
+        case 5:
+            return f"{rng.choice(MASKED)}({inner[0]}, where={inner[-1]}, axis={axis})"
+        case 6:
+            return rng.choice(SHAPED).format(inner[0], inner[-1], axis=axis)
     return f"({rng.choice([' + ', ' - ', '*', '/', '**']).join(inner)})"
 
 
