@@ -31,7 +31,7 @@ from lossdsl.mathematics.symbols import indexed, loss_symbol, script, symbol_of,
 from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, expression
 from lossdsl.operators import BATCH, STEP, TIME, Op, named
 
-_LETTERS = {TIME: "tsrq", BATCH: "b"}
+_LETTERS = {TIME: "tsrq", BATCH: "bc"}
 _OTHER_LETTERS = "ijkl"
 _STEPS = {"final": -1, "initial": 0}
 # A definition that unfolds to more nodes than this is shown by its name.
@@ -168,9 +168,7 @@ class Printer:
                 (base, at), (exponent, above) = self.operands(node, scope)
                 above = replace(above, small=True)
                 return Piece(f"{self.piece(base, at):atom}^{{{self.piece(exponent, above)}}}", FACTOR)
-            case "final" | "initial" | "[]" if node.op.name == "[]" or (
-                node.static in (None, TIME) and not node.args[1:]
-            ):
+            case "[]" | "final" | "initial" if _takes_steps(node):
                 return self.picked(node, scope)
             case "expand":
                 return self.piece(node.args[0], scope)
@@ -249,15 +247,16 @@ class Printer:
 
     def running(self, node: Call, axis: str, scope: _Scope) -> tuple[_Scope, str, str]:
         """An operator that runs over an axis: where its operands stand, what is written below it, its scripts."""
-        timed = axis == TIME and TIME in node.fit.frame
-        so_far = timed and TIME in node.fit.result
+        timed, so_far = axis == TIME, axis in node.fit.result
         if not scope.expand:
-            name = self.letter(axis, symbol(_LETTERS[axis][so_far])) if axis in _LETTERS else upright(axis)
-            name += rf" \leq {self.step(symbol('t'))}" if so_far else ""
+            letters = [self.letter(axis, symbol(letter)) for letter in _LETTERS.get(axis, "")[: 1 + so_far]]
+            here, *before = letters or [upright(axis), f"{upright(axis)}'"]
+            name = rf"{before[0]} \leq {here}" if so_far else here
             return scope, name, f"_{{{name}}}"
         letter = scope.letter(axis)
         inner, name = scope.over(axis, letter), self.letter(axis, letter)
         if not timed:
+            name += rf" \leq {scope.index.get(axis, upright(axis))}" if so_far else ""
             return inner, name, f"_{{{name}}}"
         window = self.windows.frame(node)
         first, last = window.first, scope.index.get(TIME, window.last) if so_far else window.last
@@ -318,6 +317,11 @@ class Printer:
         if window.first in (0, 1) and window.last == symbol("T"):
             return text
         return rf"{text},\; {self.step(window.first)} \leq t \leq {self.step(window.last)}"
+
+
+def _takes_steps(node: Call) -> bool:
+    """Whether it takes known steps of `time`."""
+    return node.op.name == "[]" or (node.static in (None, TIME) and len(node.args) == 1)
 
 
 def _axes(node: Call) -> str:
