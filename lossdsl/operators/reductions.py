@@ -54,13 +54,27 @@ def mean(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     return jnp.sum(_masked(x, where), axis=axis) / jnp.where(counted == 0, 1, counted)
 
 
-@op("max", axes=reduces("time"), latex=r"\max_{{{axis}}} {x:power}", example="max(velocity)")
+@op(
+    "max",
+    axes=reduces("time"),
+    latex=r"\max_{{{axis}}} {x:power}",
+    example="max(velocity)",
+    degrees=(1,),
+    signs="positive",
+)
 def max_(x: Array, *, axis: Axis) -> Array:
     """The largest value along an axis, `time` if none is given, or several."""
     return jnp.max(x, axis=axis)
 
 
-@op("min", axes=reduces("time"), latex=r"\min_{{{axis}}} {x:power}", example="min(position)")
+@op(
+    "min",
+    axes=reduces("time"),
+    latex=r"\min_{{{axis}}} {x:power}",
+    example="min(position)",
+    degrees=(1,),
+    signs="positive",
+)
 def min_(x: Array, *, axis: Axis) -> Array:
     """The smallest value along an axis, `time` if none is given, or several."""
     return jnp.min(x, axis=axis)

@@ -11,7 +11,13 @@ from lossdsl.operators.axes import features, product, squares
 from lossdsl.operators.declaration import op, wide
 
 
-@op(axes=features(one=True), latex=r"\left\Vert {x} \right\Vert", example="norm(effector.vel)")
+@op(
+    axes=features(one=True),
+    latex=r"\left\Vert {x} \right\Vert",
+    example="norm(effector.vel)",
+    degrees=(1,),
+    signs="absolute",
+)
 def norm(x: Array, *, axis: tuple[int, ...]) -> Array:
     """The Euclidean norm of a vector; its gradient at 0 is 0.
 
@@ -27,6 +33,7 @@ def norm(x: Array, *, axis: tuple[int, ...]) -> Array:
     axes=features(one=False, tree=True),
     latex=r"\left\Vert {x} \right\Vert^{{2}}",
     example="sqnorm(effector.pos[1:] - target.pos)",
+    degrees=(2,),
 )
 def sqnorm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
     """The squared Euclidean norm.
@@ -48,6 +55,8 @@ def _abs_squared(x: Array) -> Array:
     axes=features(one=False, tree=True),
     latex=r"\left\Vert {x} \right\Vert_{{1}}",
     example="l1norm(effector.pos[1:] - target.pos)",
+    degrees=(1,),
+    signs="absolute",
 )
 def l1norm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
     """The L1 norm; its gradient at 0 is 0.
@@ -62,7 +71,7 @@ def l1norm(x: Any, *, axis: tuple[int, ...] | None = None) -> Array:
     return sum(sums[1:], start=sums[0]) if sums else jnp.zeros(())
 
 
-@op(axes=product, latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)")
+@op(axes=product, latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)", degrees=(1, 1))
 def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     """The scalar product `sum_i x_i*y_i` of two vectors over the one axis that is neither `batch` nor `time`.
 
@@ -75,6 +84,7 @@ def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     axes=squares(keep=True),
     latex=r"{Q:power}\,{x:power}",
     example="sqnorm(matvec(2, effector.vel)) + sqnorm(matvec(square(net.output), net.output))",
+    degrees=(1, 1),
 )
 def matvec(Q: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
     """The product of a square matrix and a vector, a vector.
@@ -90,6 +100,7 @@ def matvec(Q: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
     axes=squares(keep=False),
     latex=r"{x:atom}^{{\top}} {Q:power}\,{x:power}",
     example="quadratic_form(effector.vel, 2) + quadratic_form(net.output, square(net.output))",
+    degrees=(2, 1),
 )
 def quadratic_form(x: Array, Q: Array, *, axis: tuple[int, ...]) -> Array:
     """The quadratic form of a vector and a square matrix.
