@@ -23,7 +23,7 @@ STOREYS = {
     "operators": """axes declaration along arithmetic reductions vectors penalties time schedules distributions choices
         shapes masks custom""",
     "language": "exact text misfit tree expr syntax lalr arguments parse fmt highlight",
-    "meaning": "given symbol quantity vocabulary bind weights symbolic rules normal domains feedbax",
+    "meaning": "given symbol quantity vocabulary bind weights symbolic rules scale normal domains feedbax",
     "backends": "model sizes data trajectories lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss

@@ -14,11 +14,11 @@ from lossdsl.meaning.normal import (
     Term as Term,
     merge as merge,
     normal_form as normal_form,
-    weight_of as weight_of,
     written as written,
 )
 from lossdsl.meaning.quantity import ROOTS as ROOTS, Quantity as Quantity, components as components
 from lossdsl.meaning.rules import rewrite as rewrite
+from lossdsl.meaning.scale import weight_of as weight_of
 from lossdsl.meaning.symbolic import expression as expression, from_sympy as from_sympy
 from lossdsl.meaning.vocabulary import Definition as Definition, Parameter as Parameter, Vocabulary as Vocabulary
 from lossdsl.meaning.weights import multiply as multiply

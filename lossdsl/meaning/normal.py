@@ -1,6 +1,5 @@
 """Tree to weighted terms: sums split, weights collected exactly, bodies rewritten."""
 
-import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -12,6 +11,7 @@ from lossdsl.language import MAX_DEPTH, PRODUCT, Call, Expr, Label, Name, Number
 from lossdsl.meaning import weights
 from lossdsl.meaning.bind import Defined, asks, each_name, is_open, uneven
 from lossdsl.meaning.rules import by_rules, rewrite
+from lossdsl.meaning.scale import is_homogeneous, parted, weight_of
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
@@ -21,8 +21,7 @@ _ONE = Fraction(1)
 # How many nodes the definitions may add that the weights and the uneven sums of a loss unfold, and for each of its own.
 _MAX_UNFOLDED, _MAX_GROWTH = 5_000, 5
 _MOST_ROUNDS = 5
-# What definitions are as weights and as even sums, so that each is worked out once, however often it is used.
-_WEIGHTS: "WeakKeyDictionary[Defined, Exact]" = WeakKeyDictionary()
+# What definitions are as even sums, so that each is worked out once, however often it is used.
 _EVEN: "WeakKeyDictionary[Defined, Expr]" = WeakKeyDictionary()
 
 
@@ -159,13 +158,7 @@ def _addend(term: Term) -> Expr:
 
 
 def _weighted(term: Term) -> Expr:
-    match term.factor:
-        case 1:
-            scaled = term.expr
-        case -1:
-            scaled = call("neg", term.expr)
-        case _:
-            scaled = call("*", expression(term.factor), term.expr)
+    scaled = _times(term.factor, term.expr)
     return scaled if term.label == str(term.expr) else Label((scaled,), name=term.label)
 
 
@@ -184,21 +177,24 @@ def _split(node: Expr) -> list[_Part]:
             return [part.scaled(-_ONE, node.span) for part in _split(node.args[0])]
         case "*" | "/":
             return _split_product(node)
-    return _split_linear(node) if node.op.linear else [_Part(_ONE, rewrite(node))]
+    return _split_linear(node) if node.op.linear else [_factored(node)]
 
 
 def _whole(node: Expr) -> _Part:
     """The expression as one part, its scale outside and its sum unsplit."""
-    if isinstance(node, Call) and node.op.name == "+":
-        return _Part(_ONE, rewrite(node))
-    if isinstance(node, Call) and node.op.name == "neg":
-        return _whole(node.args[0]).scaled(-_ONE, node.span)
-    if isinstance(node, Call) and node.op.name in ("*", "/") and not node.constant:
-        scale, rest = _scale(node)
-        if rest is not node:
-            return _whole(rest).scaled(scale, node.span)
-    parts = _split(node)
-    return parts[0] if len(parts) == 1 else _Part(_ONE, rewrite(node))
+    if not isinstance(node, Call) or node.constant:
+        return _split(node)[0]
+    match node.op.name:
+        case "+":
+            return _Part(_ONE, rewrite(node))
+        case "neg":
+            return _whole(node.args[0]).scaled(-_ONE, node.span)
+        case "*" | "/":
+            scale, rest = _scale(node)
+            if rest is not node:
+                return _whole(rest).scaled(scale, node.span)
+            return _split_product(node)[0]
+    return _factored(node)
 
 
 def _scale(node: Call) -> tuple[Exact, Expr]:
@@ -218,14 +214,33 @@ def _split_product(node: Call) -> list[_Part]:
         return [part.scaled(scale, node.span) for part in _split(rest)]
     left, right = node.args
     if left.constant:
-        body = rewrite(node.func(Number(value=_ONE), right))
-        return [_Part(weight_of(left), body)]
-    outer = _whole(left)
-    inner = _whole(right) if node.op.name == "*" else _Part(_ONE, right)
-    if outer.label or inner.label:
-        return [_Part(_ONE, node)]
-    body = rewrite(node.func(outer.body, inner.body))
-    return [_Part(weights.multiply(outer.factor, inner.factor, node.span), body)]
+        return [_factored(node.func(Number(value=_ONE), right)).scaled(weight_of(left), node.span)]
+    return [_factored(node)]
+
+
+def _factored(node: Call) -> _Part:
+    """An operator, before it what may go there of the factors of its operands."""
+    if not node.op.degrees and node.op.name != "**":
+        return _Part(_ONE, rewrite(node))
+    factor, label, args = _ONE, "", []
+    for i, arg in enumerate(node.args):
+        # What is in a part is rewritten already; once more at each level would take quadratic time.
+        part = _whole(arg) if is_homogeneous(node, i) else _Part(_ONE, rewrite(arg))
+        if part.label and not node.op.linear:
+            return _Part(_ONE, node)
+        goes, stays = parted(node, i, part.factor)
+        factor, label = weights.multiply(factor, goes, node.span), label or part.label
+        args.append(rewrite(arg) if stays == part.factor and abs(stays) != 1 else _times(stays, part.body))
+    return _Part(factor, by_rules(node.func(*args)), label)
+
+
+def _times(factor: Exact, body: Expr) -> Expr:
+    match factor:
+        case 1:
+            return body
+        case -1:
+            return call("neg", body)
+    return call("*", expression(factor), body)
 
 
 def _split_linear(node: Call) -> list[_Part]:
@@ -235,19 +250,13 @@ def _split_linear(node: Call) -> list[_Part]:
     # An axis that only the other addends have a length for would have none.
     if any(dict(part.body.axes or {}) != dict(operand.axes or {}) for part in parts):
         parts = [_whole(operand)]
-    if node.op.name == "stop_gradient":
-        parts = [_inside(part) for part in parts]
     # What is in it is rewritten already; once more at each level would take quadratic time.
     others = [rewrite(other) for other in others]
-    return [_Part(part.factor, by_rules(node.func(part.body, *others)), part.label) for part in parts]
-
-
-def _inside(part: _Part) -> _Part:
-    """The part with a factor made of parameters in its body: none of its gradient may come out."""
-    if isinstance(part.factor, Fraction) or not part.factor.free_symbols:
-        return part
-    number, rest = part.factor.as_coeff_Mul()
-    return part._replace(factor=weights.checked(number, part.span), body=call("*", expression(rest), part.body))
+    made = []
+    for part in parts:
+        goes, stays = parted(node, 0, part.factor)
+        made.append(_Part(goes, by_rules(node.func(_times(stays, part.body), *others)), part.label))
+    return made
 
 
 def _term_body(part: _Part) -> _Part:
@@ -305,23 +314,3 @@ def _even(node: Expr, depth: int = 0) -> Expr:
     if len({has for has, arg in zip(timed, args, strict=True) if not arg.constant}) > 1:
         args = [call("sum", arg, span=arg.span) if has else arg for has, arg in zip(timed, args, strict=True)]
     return node.func(*args)
-
-
-def weight_of(node: Expr) -> Exact:
-    """The exact value of an expression made of numbers, parameters and `step`."""
-    match node:
-        case Number():
-            return node.value
-        case Name(meaning=Defined() as defined):
-            weight = _WEIGHTS.get(defined)
-            if weight is None:
-                weight = _WEIGHTS[defined] = weight_of(defined.expr)
-            return weight
-        case Name():
-            return weights.symbol(node)
-        case Call():
-            weight = weights.apply(node, [weight_of(arg) for arg in node.args])
-            if not isinstance(weight, Fraction) and not math.isfinite(value_of(weight) or 0):
-                raise error("not-finite", node.span, weight=str(node))
-            return weight
-    raise AssertionError(f"please report: no weight for {type(node)}")

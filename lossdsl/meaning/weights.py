@@ -114,8 +114,14 @@ def _class(name: str) -> Any:
         arguments = ", ".join(printer._print(arg) for arg in self.args)
         return called + (f"^{{{exp}}}" if exp else "") + rf"\left({arguments}\right)"
 
+    def power(self: Any, exponent: Any) -> Any:
+        number = self.args[0]
+        return number ** (exponent / 2) if number.is_Rational and number > 0 and exponent.is_even else None
+
     kind = sympy.Function(name, real=True)
     kind._latex = latex
+    if name == "sqrt":
+        kind._eval_power = power
     return kind
 
 

@@ -10,9 +10,9 @@ from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import op, symbol
 
 symbol("+", operator.add, "position + velocity", "Sum; at the top of a loss, its terms.")
-symbol("neg", operator.neg, "-position", "Negation, and subtraction `x - y`.")
-symbol("*", operator.mul, "2*position", "Product, elementwise.")
-symbol("/", operator.truediv, "position/2", "Quotient, elementwise.")
+symbol("neg", operator.neg, "-position", "Negation, and subtraction `x - y`.", degrees=(1,))
+symbol("*", operator.mul, "2*position", "Product, elementwise.", degrees=(1, 1))
+symbol("/", operator.truediv, "position/2", "Quotient, elementwise.", degrees=(1, -1))
 symbol("**", operator.pow, "position**2", "Power, elementwise; binds to the right.")
 
 
@@ -21,6 +21,8 @@ symbol("**", operator.pow, "position**2", "Power, elementwise; binds to the righ
     axes=elementwise,
     latex=r"\left\vert {x} \right\vert",
     example="sum(abs(net.output), axis=output)",
+    degrees=(1,),
+    signs="absolute",
 )
 def abs_(x: Array) -> Array:
     """The absolute value; its gradient at 0 is 0."""
@@ -34,7 +36,7 @@ def sqrt(x: Array) -> Array:
     return jnp.sqrt(x)
 
 
-@op(axes=elementwise, latex=r"{x:atom}^{{2}}", example="sum(square(net.output), axis=output)")
+@op(axes=elementwise, latex=r"{x:atom}^{{2}}", example="sum(square(net.output), axis=output)", degrees=(2,))
 def square(x: Array) -> Array:
     """The square, elementwise."""
     return jnp.square(x)

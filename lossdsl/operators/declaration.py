@@ -51,6 +51,9 @@ class Op:
         reads: What a step of the result is made of along the axis that it works along and keeps: `"all"` steps of the
             operand, the `"same"`, `"before"`, that step and those before, or `"after"`, that step and those after.
         flat: The parameters to which no gradient goes.
+        degrees: To which power a factor of each operand goes before the operator: `(2, 1)` for `x**2 * y`, and for one
+            that is linear `(1,)`.
+        signs: Of what factors that holds: of `"any"`, of any by their `"absolute"` value, or of `"positive"` ones.
         code: What its function is called in emitted code; another one for each declaration of the same name.
 
     The template is a Python format with the names of the parameters; a brace of LaTeX is doubled. `{x}` stands between
@@ -83,6 +86,8 @@ class Op:
     reads: str = "all"
     flat: tuple[str, ...] = ()
     code: str = ""
+    degrees: tuple[int, ...] = ()
+    signs: str = "any"
 
     def __reduce__(self) -> Any:
         return _named, (self.name,)
@@ -150,7 +155,8 @@ def op(
         doc = inspect.getdoc(lower) or ""
         named = tuple(p.name for p in given if p.kind == p.KEYWORD_ONLY)
         whole = next((p.name for p in given if p.annotation is int), "")
-        fields = {"named": named, "whole": whole, "code": called, **more}
+        degrees = (1,) if linear else ()
+        fields = {"named": named, "whole": whole, "code": called, "degrees": degrees, **more}
         CALLED[fields["code"]] = lower
         OPS[called] = Op(called, lower, axes, linear, latex, example, doc, defaults, axes.option, **fields)
         return lower
@@ -167,7 +173,7 @@ def _default(value: Any) -> Default:
 def symbol(name: str, lower: Callable[..., Any], example: str, doc: str, **more: Any) -> None:
     """Declare an operator that has a symbol in a text; emitted code and LaTeX use it."""
     names = ("x", "y")[: 1 if name in ("neg", "[]") else 2]
-    fields = {"rule": elementwise, "linear": False, "latex": "", **more}
+    fields = {"rule": elementwise, "linear": False, "latex": "", "degrees": (1,) if "linear" in more else (), **more}
     OPS[name] = Op(name, lower, example=example, doc=doc, defaults=dict.fromkeys(names), **fields)
 
 

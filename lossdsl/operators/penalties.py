@@ -13,6 +13,8 @@ from lossdsl.operators.declaration import op
     latex=r"\operatorname{{relu}}\left({x}\right)",
     notation=r"\operatorname{relu}\left(x\right) = \max\left(x, 0\right)",
     example="relu(velocity - 1)",
+    degrees=(1,),
+    signs="positive",
 )
 def relu(x: Array) -> Array:
     """The positive part `maximum(x, 0)`; its gradient at 0 is 0."""

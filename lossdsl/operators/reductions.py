@@ -78,6 +78,8 @@ def _largest(x: Array, where: Any, axis: Axis) -> Array:
     optional=("where",),
     latex=r"\max_{{{axis}{where:mask}}} {x:power}",
     example="max(velocity)",
+    degrees=(1,),
+    signs="positive",
 )
 def max_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The largest value along an axis, `time` if none is given, or several.
@@ -93,6 +95,8 @@ def max_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     optional=("where",),
     latex=r"\min_{{{axis}{where:mask}}} {x:power}",
     example="min(position)",
+    degrees=(1,),
+    signs="positive",
 )
 def min_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The smallest value along an axis, `time` if none is given, or several.
@@ -107,6 +111,7 @@ def min_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     latex=r"\operatorname{{var}}_{{{axis}{where:mask}}} {x:power}",
     notation=r"\operatorname{var}_{t} x = \left\langle \left(x - \left\langle x \right\rangle_{t}\right)^{2} "
     r"\right\rangle_{t}",
+    degrees=(2,),
     example="sum(var(effector.pos, axis=time), axis=xy)",
     domain={"`ddof >= 0`": lambda ddof: ddof >= 0},
 )
@@ -129,6 +134,8 @@ def var(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  #
     axes=reduces("time", numbers=1),
     latex=r"\operatorname{{std}}_{{{axis}{where:mask}}} {x:power}",
     notation=r"\operatorname{std}_{t} x = \sqrt{\operatorname{var}_{t} x}",
+    degrees=(1,),
+    signs="absolute",
     example="sum(std(effector.pos, axis=batch), axis=xy)",
     domain={"`ddof >= 0`": lambda ddof: ddof >= 0},
 )
@@ -145,6 +152,8 @@ def root(x: Array) -> Array:
 @op(
     axes=reduces("time", numbers=1),
     latex=r"Q_{{{q}}}\left({x}\right)_{{{axis}{where:mask}}}",
+    degrees=(1,),
+    signs="positive",
     example="quantile(velocity, 0.9)",
     domain={"`0 <= q <= 1`": lambda q: 0 <= q <= 1},
 )

@@ -98,6 +98,8 @@ def _extreme(x: Array, where: Array, axis: int) -> Array:
     axes=along("time", keep=True),
     reads="before",
     latex=r"\max_{{{axis}{where:mask}}} {x:power}",
+    degrees=(1,),
+    signs="positive",
     example="cummax(velocity)",
 )
 def cummax(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
@@ -112,6 +114,8 @@ def cummax(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[a
     axes=along("time", keep=True),
     reads="before",
     latex=r"\min_{{{axis}{where:mask}}} {x:power}",
+    degrees=(1,),
+    signs="positive",
     example="cummin(position)",
 )
 def cummin(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
@@ -178,6 +182,7 @@ def discounted_sum(x: Array, gamma: Array, *, last: Array = 0, where: Array = 1,
     axes=spectrum,
     latex=r"\left\vert \mathcal{{F}}{named:under}\left({x}\right) \right\vert^{{2}}",
     notation=r"\mathcal{F}\left(x\right)_{k} = \sum_{t=0}^{T-1} x_{t}\, \exp\left(-2 \pi i\, k\, t / T\right)",
+    degrees=(2,),
     example="sum(power_spectrum(velocity)[10:])",
 )
 def power_spectrum(x: Array, *, axis: int) -> Array:

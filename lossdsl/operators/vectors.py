@@ -17,6 +17,8 @@ from lossdsl.operators.reductions import left_in, root, sum_
     optional=("where",),
     latex=r"\left\Vert {x} \right\Vert{where:under}",
     example="norm(effector.vel)",
+    degrees=(1,),
+    signs="absolute",
 )
 def norm(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type: ignore[assignment]
     """The Euclidean norm of a vector; its gradient at 0 is 0.
@@ -33,6 +35,7 @@ def norm(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type
     optional=("where",),
     latex=r"\left\Vert {x} \right\Vert{where:under}^{{2}}",
     example="sqnorm(effector.pos[1:] - target.pos)",
+    degrees=(2,),
 )
 def sqnorm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> Array:  # type: ignore[assignment]
     """The squared Euclidean norm.
@@ -55,6 +58,8 @@ def _abs_squared(x: Array) -> Array:
     optional=("where",),
     latex=r"\left\Vert {x} \right\Vert_{{1{where:mask}}}",
     example="l1norm(effector.pos[1:] - target.pos)",
+    degrees=(1,),
+    signs="absolute",
 )
 def l1norm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> Array:  # type: ignore[assignment]
     """The L1 norm; its gradient at 0 is 0.
@@ -70,7 +75,7 @@ def l1norm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> 
     return sum(sums[1:], start=sums[0]) if sums else jnp.zeros(())
 
 
-@op(axes=product, latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)")
+@op(axes=product, latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)", degrees=(1, 1))
 def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     """The scalar product `sum_i x_i*y_i` of two vectors over the one axis that is neither `batch` nor `time`.
 
@@ -93,6 +98,7 @@ def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     axes=squares(keep=True),
     latex=r"{Q:power}\,{x:power}",
     example="sqnorm(matvec(2, effector.vel)) + sqnorm(matvec(square(net.output), net.output))",
+    degrees=(1, 1),
 )
 def matvec(Q: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
     """The product of a square matrix and a vector, a vector.
@@ -108,6 +114,7 @@ def matvec(Q: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
     axes=squares(keep=False),
     latex=r"{x:atom}^{{\top}} {Q:power}\,{x:power}",
     example="quadratic_form(effector.vel, 2) + quadratic_form(net.output, square(net.output))",
+    degrees=(2, 1),
 )
 def quadratic_form(x: Array, Q: Array, *, axis: tuple[int, ...]) -> Array:
     """The quadratic form of a vector and a square matrix.
