@@ -5,18 +5,24 @@ from typing import NamedTuple
 
 
 class Span(NamedTuple):
-    """A piece of a text: `text[start:end]`."""
+    """A piece of a text: `text[start:end]`; in the body of a definition with arguments, `within` the call of it."""
 
     text: str
     start: int
     end: int
+    within: "Span | None" = None
 
     def __str__(self) -> str:
         return self.text[self.start : self.end]
 
     def to(self, other: "Span") -> "Span":
         """The span from the start of this one to the end of the other."""
-        return Span(self.text, self.start, other.end)
+        return self._replace(end=other.end)
+
+    @property
+    def calls(self) -> list[str]:
+        """The calls of definitions that it was reached through, the nearest first."""
+        return [str(self.within), *self.within.calls] if self.within else []
 
 
 def clip(text: str, width: int = 200) -> str:

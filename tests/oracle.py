@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lossdsl.language.expr import Call, Expr, Label, Let, Name, Number
+from lossdsl.language.definitions import Let
+from lossdsl.language.expr import Call, Expr, Label, Name, Number
 
 
 @dataclass(frozen=True)

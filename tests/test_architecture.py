@@ -22,8 +22,8 @@ STOREYS = {
     "disk": "",
     "operators": """axes declaration arithmetic reductions vectors penalties time schedules distributions choices masks
         custom""",
-    "language": "exact text misfit tree expr syntax lalr arguments parse fmt highlight",
-    "meaning": "given symbol quantity vocabulary bind weights symbolic rules normal feedbax",
+    "language": "exact text misfit tree expr definitions syntax lalr arguments parse fmt highlight",
+    "meaning": "given symbol quantity vocabulary defined objects bind weights symbolic rules normal feedbax",
     "backends": "model data trajectories lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss

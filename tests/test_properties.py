@@ -16,7 +16,8 @@ from lark import Lark
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
-from lossdsl.language.expr import Call, Expr, Label, Let, Name, Number, by_default, call
+from lossdsl.language.definitions import Let
+from lossdsl.language.expr import Call, Expr, Label, Name, Number, by_default, call
 from lossdsl.operators.declaration import OPS
 from tests.oracle import FORMULAS, Named, Oracle, plain
 

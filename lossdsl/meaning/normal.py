@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from lossdsl.errors import Span, each, error
 from lossdsl.language import MAX_DEPTH, Call, Expr, Label, Name, Number, call
 from lossdsl.meaning import weights
-from lossdsl.meaning.bind import Defined, each_name, uneven
+from lossdsl.meaning.defined import Defined, each_name, uneven
 from lossdsl.meaning.rules import by_rules, rewrite
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
 from lossdsl.meaning.vocabulary import Parameter

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 import lossdsl as ld
-from lossdsl.language.expr import Let, Name, call
+from lossdsl.language.definitions import Let
+from lossdsl.language.expr import Name, call
 from lossdsl.language.fmt import WIDTH, formatted
 from tests.test_properties import names, trees
 
