@@ -528,6 +528,9 @@ TOKENS += [
     "[-1]",
     "@final",
     "x = ",
+    "f(x) = x",
+    "f(cost)",
+    "f(x=",
     "é",
     "²",
 ]
@@ -574,6 +577,9 @@ def refused(text):
 @example("-" * 5000 + "cost")
 @example("cost" + "**2" * 5000)
 @example("cost@final" * 5000)
+@example("f(x) = f(x)**9; f(9)*cost")
+@example("f(x) = x**9; f(f(f(9)))*cost")
+@example("f(x) = cost;" * 3000)
 @example("9**9**9*cost")
 @example("2**0.5**0.5**0.5*cost")
 @example("1e-100000000*cost")

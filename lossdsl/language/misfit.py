@@ -88,4 +88,4 @@ def _axis_span(node: Applied, axis: str) -> Span | None:
         return None
     *_, last = [None, *re.finditer(rf"axis\s*=\s*(?:\([^()]*?)?\b({re.escape(axis)})\b", str(node.span))]
     start = node.span.start
-    return last and node.span._replace(start=start + last.start(1), end=start + last.end(1))
+    return last and node.span.part(start + last.start(1), start + last.end(1))

@@ -229,7 +229,7 @@ class _Binder:
             self.given, self.call = before
 
     def here(self, span: Span | None) -> Span | None:
-        return span and span._replace(within=self.call)
+        return span and span.reached(self.call)
 
     def function(self, callee: Name) -> Function:
         """The definition with arguments of that name; what is wrong with it, whatever it is given, is told once."""

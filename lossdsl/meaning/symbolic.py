@@ -97,10 +97,20 @@ def _exact(node: Expr) -> Exact:
 
 
 def _unfolded(node: Let) -> Expr:
-    """The loss with its definitions put in."""
+    """The loss with its definitions put in, those that others need first."""
+    values = dict(zip((*node.names, node), node.args, strict=True))
     known: dict[Expr, Expr] = {}
-    for name, value in zip((*node.names, node), node.args, strict=True):
-        known[name] = _put_in(value, known)
+    opened: set[Expr] = set()
+    stack: list[Expr] = [node]
+    while stack:
+        name = stack.pop()
+        if name in opened:
+            known.setdefault(name, _put_in(values[name], known))
+            continue
+        opened.add(name)
+        stack.append(name)  # once more, after what it is made of
+        needed = (part.callee if isinstance(part, Called) else part for part in values[name].walk())
+        stack += [part for part in needed if part in values and part not in opened]
     return known[node]
 
 

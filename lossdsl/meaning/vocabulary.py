@@ -244,8 +244,10 @@ def _terms(given: Mapping[Any, Any]) -> dict[Any, Any]:
     for key, value in given.items():
         name, row = name_of(key), _term(key, value)
         if name in rows:
-            raise error("reserved-name", name=str(name), reason="it has one already")
+            raise error("reserved-name", name=str(key), reason="it has one already")
         if name != key:
+            if name in OPS:
+                raise error("hides-operator", name=name)
             if not isinstance(row, Definition) or row.latex:
                 got = "given a symbol" if isinstance(row, Definition) else described(row)
                 advice = "give a text: one with arguments is written out where it is called"
