@@ -62,7 +62,7 @@ def _scope(kind: str) -> str:
 
 def in_yaml() -> dict[str, Any]:
     """The grammar that finds losses in YAML: after `loss:` and `expr:`, and the terms below `loss:` and `terms:`."""
-    key, label = r"((?<![\w.])(?:loss|expr))(:)", r"((?!(?:weight|expr|latex|doc):)[\w.]+)(:)"
+    key, label = r"((?<![\w.])(?:loss|expr))(:)", r"((?!(?:weight|expr|latex|doc):)[\w.]+(?:\([\w, ]*\))?)(:)"
     return {
         "name": "Losses in YAML",
         "scopeName": "source.loss.in-yaml",

@@ -52,6 +52,8 @@ class LossError(ValueError):
     @property
     def message(self) -> str:
         message = MESSAGES[self.code][1].format_map(self.fields)
+        if self.span and self.span.within:
+            message += f", in {called(self.span.calls)}"
         return f"{message}, in the term `{clip(self.term)}`" if self.term and not self.place else message
 
     @property
@@ -106,6 +108,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "wrong-bracket": (LossSyntaxError, "`{bracket}` closes `{opened}`", "write `{partner}` here"),
     "misplaced": (LossSyntaxError, "`{found}` cannot stand here", "{advice}"),
     "statement-before-loss": (LossSyntaxError, "only definitions may stand before the loss", "write `name = ...` here, or join the lines with `+`"),
+    "bad-argument-name": (LossSyntaxError, "an argument of the definition `{function}` is a name, not `{found}`", "write names of letters, digits and `_`, as in `{function}(x, y) = ...`; what they are is given where it is called"),
     "not-whole": (LossSyntaxError, "an index is a whole number, not `{found}`", "write for example `[-1]` or `[10:50]`"),
     "zero-stride": (LossSyntaxError, "the stride of a slice cannot be 0", "write for example `[::2]`"),
     "unknown-window": (LossSyntaxError, "there is no time window `{found}`", "write `@final`, `@initial`, an index `@-1` or a slice `@10:50`"),
@@ -121,13 +124,20 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "unknown-axis": (LossNameError, "an axis is a name, not `{found}`", "write for example `axis=time`"),
     "not-a-value": (LossSyntaxError, "`{found}` is not a value", "only `axis=` takes several names"),
     "argument-twice": (LossNameError, "`{option}` of `{operator}` is given twice", "keep one of the two"),
-    "option-first": (LossNameError, "an argument of `{operator}` follows an option", "put options such as `axis=time` last"),
+    "option-first": (LossNameError, "an argument of `{operator}` follows one given by name", "put what is given by name, such as `axis=time`, last"),
     "by-name": (LossNameError, "`{operator}` takes its `{option}` by name only", "{advice}"),
     "argument-count": (LossNameError, "`{operator}` takes {expected}, not {given}", "{advice}"),
     "defined-twice": (LossNameError, "`{name}` is defined twice", "give the second another name"),
     "unused-definition": (LossNameError, "no term uses the definition `{name}`", "{advice}"),
     "unused-parameter": (LossNameError, "no term uses the parameter `{name}`", "{advice}"),
     "hides-name": (LossNameError, "the definition hides `{name}` of the vocabulary", "give it another name"),
+    "hides-operator": (LossNameError, "the definition hides the operator `{name}`", "give it another name"),
+    "no-arguments": (LossNameError, "the definition `{name}` has parentheses, but no arguments", "write `{name} = ...`, and `{name}` where it is used"),
+    "argument-hides": (LossNameError, "the argument `{name}` of `{function}` hides {what}", "give it another name"),
+    "unused-argument": (LossNameError, "the definition `{function}` does not use its argument `{name}`", "{advice}"),
+    "unknown-argument": (LossNameError, "`{function}` has no argument `{argument}`", "{advice}"),
+    "not-called": (LossNameError, "{what} is not a definition with arguments", "{advice}"),
+    "needs-arguments": (LossNameError, "`{name}` is a definition with arguments", "write `{call}`"),
     "circular": (LossNameError, "`{name}` is defined by itself: {chain}", "take it out of its own definition"),
     "same-label": (LossNameError, "two terms are labelled `{label}`: `{first}` and `{second}`", "name one of them: `... as {label}_2`"),
     "no-terms": (LossNameError, "no term would be left", "a loss has at least one term"),
@@ -166,6 +176,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     # numbers
     "not-finite": (LossValueError, "the weight of a term is `{weight}`, which is not a finite real number", "check the divisions and powers in it"),
     "too-large": (LossValueError, "`{found}` is too large or too small to compute exactly", "write the number itself"),
+    "too-long-written-out": (LossValueError, "{found} is too long, written out: it would have more than {limit:,} names and numbers", "define the parts that repeat without arguments, `part = ...`"),
     "bad-weight": (LossValueError, "{what} `{name}` is {got}", "give a finite real number"),
     "ensemble": (LossValueError, "these are losses that are mapped over, not one loss", "work on each of them, as in `jax.vmap(lambda loss: 2*loss)(losses)`"),
     "scale": (LossValueError, "a loss cannot be multiplied by {got}", "multiply by a number; to multiply two penalties write them in a text: `a*b`"),
@@ -251,6 +262,12 @@ def _rebuild(kind: type[LossError], parts: tuple[Any, ...], place: Any, others: 
     failure = kind(*parts, **fields)
     failure.place, failure.others = place, others
     return failure
+
+
+def called(calls: Sequence[str]) -> str:
+    """The calls that an error was reached through, the nearest first, those in the middle left out."""
+    shown = [f"`{clip(call, 100)}`" for call in calls]
+    return " of ".join(shown if len(shown) < 4 else [shown[0], "...", shown[-1]])
 
 
 def each(step: Callable[[T], R], items: Iterable[T]) -> list[R]:

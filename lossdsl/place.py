@@ -16,7 +16,34 @@ class Span(NamedTuple):
 
     def to(self, other: "Span") -> "Span":
         """The span from the start of this one to the end of the other."""
-        return Span(self.text, self.start, other.end)
+        return self.part(self.start, other.end)
+
+    def part(self, start: int, end: int) -> "Span":
+        """Another span of the same text, reached through the same calls."""
+        return Span(self.text, start, end).reached(self.within)
+
+    @property
+    def within(self) -> "Span | None":
+        """In the body of a definition with arguments, the call of it."""
+        return None
+
+    def reached(self, call: "Span | None") -> "Span":
+        """The same span, reached through a call of the definition that it stands in."""
+        if call is None:
+            return self
+        found = _Reached(*self)
+        found.within = call
+        return found
+
+    @property
+    def calls(self) -> list[str]:
+        """The calls of definitions that it was reached through, the nearest first."""
+        return [str(self.within), *self.within.calls] if self.within else []
+
+
+class _Reached(Span):
+    # Beside the three that a span is unpacked to.
+    within: Span | None = None
 
 
 def clip(text: str, width: int = 200) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from lossdsl.language.expr import Call, Expr, Label, Let, Name, Number
+from lossdsl.language.definitions import Argument, Called, Let, given_to
+from lossdsl.language.expr import Call, Expr, Label, Name, Number
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,17 @@ class Oracle:
         if not isinstance(node, Let):
             return node
         self.definitions |= dict(zip([name.name for name in node.names], node.args, strict=False))
-        return node.args[-1]
+        self.definitions = {name: self.put_in(value) for name, value in self.definitions.items()}
+        return self.put_in(node.args[-1])
+
+    def put_in(self, node):
+        """The expression with what each call stands for."""
+        node = node.over([self.put_in(arg) for arg in node.args])
+        if not isinstance(node, Called):
+            return node
+        callee = self.definitions[node.callee.name]
+        given = given_to(callee, node)
+        return self.put_in(callee.args[0].replace(Argument, lambda argument: given[argument.name]))
 
     def constant(self, node):
         if isinstance(node, Name):

@@ -16,7 +16,8 @@ from lark import Lark
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
-from lossdsl.language.expr import Call, Expr, Label, Let, Name, Number, by_default, call
+from lossdsl.language.definitions import Let
+from lossdsl.language.expr import Call, Expr, Label, Name, Number, by_default, call
 from lossdsl.operators.declaration import OPS
 from tests.oracle import FORMULAS, Named, Oracle, plain
 
@@ -527,6 +528,9 @@ TOKENS += [
     "[-1]",
     "@final",
     "x = ",
+    "f(x) = x",
+    "f(cost)",
+    "f(x=",
     "é",
     "²",
 ]
@@ -573,6 +577,9 @@ def refused(text):
 @example("-" * 5000 + "cost")
 @example("cost" + "**2" * 5000)
 @example("cost@final" * 5000)
+@example("f(x) = f(x)**9; f(9)*cost")
+@example("f(x) = x**9; f(f(f(9)))*cost")
+@example("f(x) = cost;" * 3000)
 @example("9**9**9*cost")
 @example("2**0.5**0.5**0.5*cost")
 @example("1e-100000000*cost")

@@ -5,7 +5,7 @@ from typing import Any
 
 from lossdsl.errors import error
 from lossdsl.language import Call, Expr, Name
-from lossdsl.meaning import Defined, Quantity, each_name, is_open, rewrite
+from lossdsl.meaning import Defined, Quantity, each_name, lacks_length, rewrite
 from lossdsl.operators import FREE, TIME, Axes, named
 
 # An expression that has an axis, by the axis.
@@ -16,7 +16,7 @@ _MOST_UNFOLDED = 5_000
 
 def sized(node: Expr) -> Expr:
     """The expression with `like=...` wherever an operator takes the length of an axis from what stands beside it."""
-    if not any(map(is_open, node.walk())):
+    if not any(map(lacks_length, node.walk())):
         return node
     return _sized(node, _of_quantities([node]))
 
@@ -32,11 +32,11 @@ def _of_quantities(exprs: Iterable[Expr]) -> dict[str, Expr]:
 
 def _sized(node: Expr, likes: Likes) -> Expr:
     if isinstance(node, Name):
-        return _sized(_unfolded(node), likes) if is_open(node) else node
+        return _sized(_unfolded(node), likes) if lacks_length(node) else node
     if not isinstance(node, Call):
         return node
     args = [_sized(arg, _beside(node, i, likes)) for i, arg in enumerate(node.args)]
-    return _told(node.over(args), likes) if is_open(node) else node.over(args)
+    return _told(node.over(args), likes) if lacks_length(node) else node.over(args)
 
 
 def _unfolded(node: Name) -> Expr:
@@ -79,7 +79,7 @@ def check_one_time(expr: Expr, sizes: Mapping[str, Axes | None], arrays: Mapping
     names = each_name([expr])
     bodies = [expr, *(name.meaning.expr for name in names.values() if isinstance(name.meaning, Defined))]
     # Those that nothing beside them tells.
-    asking = (n for body in bodies for n in _sized(body, {}).walk() if isinstance(n, Call) and is_open(n))
+    asking = (n for body in bodies for n in _sized(body, {}).walk() if isinstance(n, Call) and lacks_length(n))
     node = next((n for n in asking if TIME in named(n.static)), None)
     timed = [name for name in names if TIME in (sizes.get(name) or {})] if node else []
     for other in timed[1:]:

@@ -9,8 +9,7 @@ from lossdsl.configs.files import KINDS, Document, read_file
 from lossdsl.configs.keys import Keys
 from lossdsl.configs.yaml_text import INSTALL
 from lossdsl.errors import LossError, error
-from lossdsl.language import Name
-from lossdsl.meaning import NAMED, Vocabulary, bind, named_vocabulary
+from lossdsl.meaning import NAMED, Vocabulary, check_row, name_of, named_vocabulary
 
 _ROWS = ("quantities", "terms", "parameters")
 
@@ -38,7 +37,7 @@ def check_terms(document: Document, vocabulary: Vocabulary) -> None:
     """Bind the terms of a file, so that the mistakes of one that no loss uses are seen too."""
     for name in (document.data or {}).get("terms", ()):
         try:
-            bind(Name(name=name), vocabulary)
+            check_row(name_of(name), vocabulary)
         except LossError as failure:
             raise located(failure, document) from None
 

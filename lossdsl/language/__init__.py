@@ -1,5 +1,13 @@
 """Text -> `Expr`, and back: the tree that everything else works on."""
 
+from lossdsl.language.definitions import (
+    Argument as Argument,
+    Called as Called,
+    Function as Function,
+    Let as Let,
+    function as function,
+    given_to as given_to,
+)
 from lossdsl.language.exact import (
     decimal as decimal,
     described_number as described_number,
@@ -11,7 +19,6 @@ from lossdsl.language.expr import (
     Expr as Expr,
     Fault as Fault,
     Label as Label,
-    Let as Let,
     Name as Name,
     Number as Number,
     by_default as by_default,

@@ -1,10 +1,11 @@
-"""The arguments of a call -> the operator with its operands, or an error with what it takes."""
+"""The arguments of a call -> the operator with its operands, or the call of a definition; else what it takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lossdsl.errors import LossError, Span, did_you_mean, error, listed
+from lossdsl.language.definitions import Called
 from lossdsl.language.expr import Call, Expr, Fault, Name, by_default, call
 from lossdsl.language.lalr import Token
 from lossdsl.language.text import is_name
@@ -19,7 +20,7 @@ class Option:
     value: "Expr | Axes"
 
     @property
-    def span(self) -> Span | None:
+    def span(self) -> Span:
         return between(self.name, self.value)
 
 
@@ -31,25 +32,31 @@ class Axes:
     span: Span
 
 
+@dataclass(frozen=True)
+class Invoked:
+    """A name with what stands in parentheses after it: a call, or the head of a definition."""
+
+    name: Token
+    given: Sequence[Any]
+    span: Span
+
+
 def between(first: Any, last: Any) -> Span:
     """The span from the start of one token or node to the end of another."""
-    text, start, _ = first.span
-    return Span(text, start, last.span.end)
+    span = first.span
+    return Span(span.text, span.start, last.span.end)
 
 
-def applied(written: Token, given: Sequence[Any], end: Token) -> Call:
-    """The operator of a name, with the arguments between its parentheses.
+def applied(invoked: Invoked) -> Call | Called:
+    """The operator of a name, with the arguments between its parentheses; of another name the call of a definition.
 
     Raises:
-        LossError: For what is no operator, no option of it, and too few or too many arguments.
+        LossError: For what is no option of the operator, and too few or too many arguments.
     """
-    name = written.text
+    name, given, span = invoked.name.text, invoked.given, invoked.span
     if name not in OPS:
-        named = [n for n in OPS if n.isidentifier()]
-        product = f"the command `lossdsl ops` lists the operators; to multiply write `{name}*(...)`"
-        advice = did_you_mean(name, named, product)
-        raise error("unknown-operator", written.span, name=name, advice=advice)
-    op, span = OPS[name], between(written, end)
+        return _called(invoked)
+    op = OPS[name]
     positional = [part for part in given if not isinstance(part, Option)]
     more = positional[len(op.required) :] if op.repeats else []
     most = len(op.defaults) - len(op.named)
@@ -76,6 +83,35 @@ def applied(written: Token, given: Sequence[Any], end: Token) -> Call:
     args = [found.get(parameter) or by_default(default) for parameter, default in op.defaults.items()]
     args[len(op.required) : len(op.required)] = more
     return call(name, *args, static=(tuple(axes.items()) or None) if op.renames else axes.get("axis"), span=span)
+
+
+def _called(invoked: Invoked) -> Called:
+    keys = tuple(_name(part.name) if isinstance(part, Option) else None for part in invoked.given)
+    args = tuple(_value(part.value if isinstance(part, Option) else part) for part in invoked.given)
+    return Called(args, callee=_name(invoked.name), keys=keys, span=invoked.span)
+
+
+def _name(token: Token) -> Name:
+    return Name(name=token.text, span=token.span)
+
+
+def _value(value: "Expr | Axes") -> Expr:
+    if isinstance(value, Axes):
+        return Fault(span=value.span, error=error("not-a-value", value.span, found=str(value.span)))
+    return value
+
+
+def head_of(found: Invoked) -> tuple[Name, list[Name]]:
+    """The name and the arguments of a definition.
+
+    Raises:
+        LossSyntaxError: For an argument that is no plain name.
+    """
+    for part in found.given:
+        if not (isinstance(part, Name) and part.name.isidentifier()):
+            raise error("bad-argument-name", part.span, found=str(part.span), function=found.name.text)
+    arguments = [part for part in found.given if isinstance(part, Name)]
+    return _name(found.name), arguments
 
 
 def _axis(value: "Expr | Axes", several: bool) -> Any:

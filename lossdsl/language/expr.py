@@ -20,7 +20,6 @@ from lossdsl.language.text import (
     Written,
     number_text,
     operator_text,
-    program_text,
     sum_texts,
 )
 from lossdsl.language.tree import Node, depth_of, hashed, lazy
@@ -253,22 +252,6 @@ class Label(Expr):
     @property
     def axes(self) -> Axes | None:
         return self.args[0].axes
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Let(Expr):
-    """Local definitions and then the loss: `args` are the definitions in order, last the loss."""
-
-    names: tuple[Name, ...] = ()
-
-    @property
-    def head(self) -> tuple[Any, ...]:
-        return ("Let", tuple(name.name for name in self.names))
-
-    @lazy
-    def written(self) -> Written:
-        *values, loss = map(str, self.args)
-        return Written(program_text(zip(map(str, self.names), values, strict=True), loss), SUM)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
 
-from lossdsl.language.expr import Expr, Let, addend_texts
+from lossdsl.language.definitions import Function, Let
+from lossdsl.language.expr import Expr, addend_texts
 from lossdsl.language.parse import parse
 from lossdsl.language.syntax import comments
 
@@ -77,7 +78,8 @@ def _rows(tree: Expr) -> list[_Row]:
     if not isinstance(tree, Let):
         return _statement_rows(0, tree)
     *values, loss = tree.args
-    rows = [row for i, value in enumerate(values) for row in _statement_rows(i, value, tree.names[i])]
+    definitions = zip(values, tree.heads, tree.names, strict=True)
+    rows = [row for i, definition in enumerate(definitions) for row in _statement_rows(i, *definition)]
     others = _statement_rows(len(values), loss)
     if others[0].text.startswith("-"):
         # It would go on from the line before.
@@ -85,7 +87,8 @@ def _rows(tree: Expr) -> list[_Row]:
     return rows + others
 
 
-def _statement_rows(number: int, value: Expr, name: Expr | None = None) -> list[_Row]:
+def _statement_rows(number: int, value: Expr, head: str = "", name: Expr | None = None) -> list[_Row]:
+    value = value.args[0] if isinstance(value, Function) else value
     texts = addend_texts(value)
     spans = [part.span for part in (value.args if len(texts) > 1 else [value]) if part.span]
     first = name or value
@@ -93,7 +96,7 @@ def _statement_rows(number: int, value: Expr, name: Expr | None = None) -> list[
     starts = [first.span.start, *(span.start for span in spans[1:])]
     ends = [*(span.end for span in spans[:-1]), value.span.end]
     if name:
-        texts[0] = f"{name} = {texts[0]}"
+        texts[0] = f"{head} = {texts[0]}"
     places = zip(texts, starts, ends, strict=True)
     return [_Row(text, start, end, number, "    " if name else "") for text, start, end in places]
 

@@ -18,6 +18,7 @@ KINDS = {
     "keyword": (Keyword, "keyword.control"),
     "operator": (Operator, "keyword.operator"),
     "function": (Name.Function, "support.function"),
+    "called": (Name.Function.Magic, "entity.name.function"),
     "label": (Name.Label, "entity.name.label"),
     "definition": (Name.Variable, "variable.other.definition"),
     "option": (Name.Attribute, "variable.parameter"),
@@ -63,7 +64,8 @@ def rules(*, within: bool) -> list[Rule]:
         *(Rule("keyword", word + _END) for word in found.values() if word.isidentifier()),
         Rule("label", rf"(?<=\bas\s){name}"),
         Rule("function", rf"(?:{functions}){_END}(?=\s*\()|(?<=@)(?:{functions}){_END}"),
-        Rule("option" if within else "definition", rf"{name}(?=\s*=)"),
+        Rule("option", rf"{name}(?=\s*=)") if within else Rule("definition", rf"{name}(?=\s*(?:\([^()]*\)\s*)?=)"),
+        Rule("called", rf"{name}(?=\s*\()"),
         Rule("step", STEP + _END),
         *(Rule(_TERMINALS.get(t, "operator"), pattern) for t, pattern in found.items() if not pattern.isidentifier()),
     ]

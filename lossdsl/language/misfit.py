@@ -142,4 +142,5 @@ def _axis_span(node: Applied, axis: str) -> Span | None:
     if node.static is None or node.span is None:
         return None
     *_, last = [None, *re.finditer(rf"axis\s*=\s*(?:\([^()]*?)?\b({re.escape(axis)})(?![\w.'])", str(node.span))]
-    return last and Span(node.span.text, node.span.start + last.start(1), node.span.start + last.end(1))
+    start = node.span.start
+    return last and node.span.part(start + last.start(1), start + last.end(1))

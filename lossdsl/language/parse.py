@@ -7,9 +7,10 @@ from functools import cache
 from typing import Any
 
 from lossdsl.errors import LossError, Span, described, did_you_mean, each, error, listed, together
-from lossdsl.language.arguments import Axes, Option, applied, between
+from lossdsl.language.arguments import Axes, Invoked, Option, applied, between, head_of
+from lossdsl.language.definitions import Let, function
 from lossdsl.language.exact import described_number, exact_number, read_decimal
-from lossdsl.language.expr import Expr, Fault, Label, Let, Name, Number, as_expr, call
+from lossdsl.language.expr import Expr, Fault, Label, Name, Number, as_expr, call
 from lossdsl.language.lalr import Parser, Token, parser
 from lossdsl.language.text import is_name
 
@@ -140,6 +141,17 @@ class _Reader:
         value = parts[2]
         return Option(parts[0], Name(name=value.text, span=value.span) if isinstance(value, Token) else value)
 
+    def function(self, parts: list[Any]) -> Option:
+        return Option(parts[0].name, self.with_arguments(parts))
+
+    @_may_fail
+    def with_arguments(self, parts: list[Any]) -> Expr:
+        return function(*head_of(parts[0]), parts[2])
+
+    def called(self, parts: list[Any]) -> Invoked:
+        given = [part for part in parts[2:-1] if not isinstance(part, Token)]
+        return Invoked(parts[0], given, between(parts[0], parts[-1]))
+
     @_may_fail
     def number(self, parts: list[Any]) -> Expr:
         span = parts[0].span
@@ -214,7 +226,7 @@ class _Reader:
 
     @_may_fail
     def call(self, parts: list[Any]) -> Expr:
-        return applied(parts[0], [part for part in parts[2:-1] if not isinstance(part, Token)], parts[-1])
+        return applied(parts[0])
 
     def axes(self, parts: list[Any]) -> Axes:
         names = tuple(Name(name=part.text, span=part.span) for part in parts if part.kind in ("NAME", "DUAL"))

@@ -54,6 +54,16 @@ class Node:
         """A hash of the tree, the same in every process."""
         return hashed(self.head, [arg.key for arg in self.args])
 
+    @lazy
+    def size(self) -> int:
+        """How many nodes it has, counted without a walk: what stands in many places is one object."""
+        return 1 + sum(arg.size for arg in self.args)
+
+    @lazy
+    def is_open(self) -> bool:
+        """Whether an argument of a definition stands in it, for which there is a value in calls only."""
+        return any(arg.is_open for arg in self.args)
+
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Node) and self.key == other.key)
 

@@ -1,12 +1,7 @@
 """`Expr` -> weighted `Term`s: names get their meanings, axes are checked, weights collected."""
 
-from lossdsl.meaning.bind import (
-    Defined as Defined,
-    Object as Object,
-    bind as bind,
-    each_name as each_name,
-    is_open as is_open,
-)
+from lossdsl.meaning.bind import bind as bind, check_row as check_row
+from lossdsl.meaning.defined import Defined as Defined, each_name as each_name, lacks_length as lacks_length
 from lossdsl.meaning.domains import check_domains as check_domains
 from lossdsl.meaning.feedbax import FEEDBAX as FEEDBAX, NAMED as NAMED, named_vocabulary as named_vocabulary
 from lossdsl.meaning.given import plain as plain
@@ -16,9 +11,15 @@ from lossdsl.meaning.normal import (
     normal_form as normal_form,
     written as written,
 )
+from lossdsl.meaning.objects import Object as Object
 from lossdsl.meaning.quantity import ROOTS as ROOTS, Quantity as Quantity, components as components
 from lossdsl.meaning.rules import rewrite as rewrite
 from lossdsl.meaning.scale import weight_of as weight_of
 from lossdsl.meaning.symbolic import expression as expression, from_sympy as from_sympy
-from lossdsl.meaning.vocabulary import Definition as Definition, Parameter as Parameter, Vocabulary as Vocabulary
+from lossdsl.meaning.vocabulary import (
+    Definition as Definition,
+    Parameter as Parameter,
+    Vocabulary as Vocabulary,
+    name_of as name_of,
+)
 from lossdsl.meaning.weights import multiply as multiply

@@ -1,109 +1,21 @@
 """Tree to tree with meanings: names are looked up, definitions unfolded once, axes checked."""
 
-import dataclasses
-import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
-from hashlib import blake2b
-from types import CodeType, FunctionType
-from typing import Any
+from functools import partial
 
-import jax
-import numpy as np
-
-from lossdsl.errors import LossError, did_you_mean, each, error
-from lossdsl.language import MAX_DEPTH, Call, Expr, Fault, Label, Let, Name, parse
+from lossdsl.errors import LossError, Span, did_you_mean, each, error
+from lossdsl.language import MAX_DEPTH, Argument, Call, Called, Expr, Fault, Function, Label, Let, Name, given_to, parse
+from lossdsl.meaning.defined import Defined, asks, check_body, check_used, each_name, uneven, unfolded_size, weighs
+from lossdsl.meaning.objects import Object
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.vocabulary import Definition, Parameter, Vocabulary
-from lossdsl.operators import BATCH, FREE, STEP, TIME, Axes, named
+from lossdsl.operators import OPS, STEP
 
-
-@dataclass(frozen=True, eq=False)
-class Defined:
-    """What a defined name means: an expression, of the vocabulary or of the text itself.
-
-    What is asked of it often is worked out once, so that no question descends a chain of definitions. `size` is
-    the number of nodes when all definitions in it are unfolded, `uneven` is what the function of that name says, and
-    `asks` are the axes whose length comes from where it is used.
-    """
-
-    expr: Expr
-    local: bool
-    latex: str
-    doc: str
-    content: bytes
-    axes: Axes | None
-    constant: bool
-    size: int
-    uneven: bool
-    asks: frozenset[str]
-
-
-@dataclass(frozen=True, eq=False)
-class Object:
-    """What a name means that stands for a Python object with `label` and `term`: one value per trial."""
-
-    name: str
-    object: Any
-
-    @cached_property
-    def content(self) -> bytes:
-        return blake2b(repr((self.name, _identity(self.object))).encode(), digest_size=16).digest()
-
-    @cached_property
-    def axes(self) -> Axes:
-        return dict.fromkeys(getattr(self.object, "axes", (BATCH,)))
-
-    @property
-    def constant(self) -> bool:
-        return False
-
-
-def _identity(value: Any) -> Any:
-    """What tells one Python object from another, the same in every process; a function is told by its code."""
-    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
-        return value
-    if isinstance(value, jax.core.Tracer):
-        return id(value)
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        array = np.asarray(value)
-        return str(array.dtype), array.shape, array.tobytes()
-    if isinstance(value, Mapping):
-        return [(str(key), _identity(item)) for key, item in value.items()]
-    if isinstance(value, tuple | list):
-        return [_identity(item) for item in value]
-    if isinstance(value, partial):
-        return _identity([value.func, value.args, value.keywords])
-    if isinstance(value, FunctionType):
-        captured = [cell.cell_contents for cell in value.__closure__ or ()]
-        return _home(value), value.__qualname__, _code(value.__code__), _identity([value.__defaults__, captured])
-    kind = value if hasattr(value, "__qualname__") else type(value)
-    fields = (
-        [(f.name, _identity(getattr(value, f.name, None))) for f in dataclasses.fields(value)]
-        if _has_fields(value)
-        else []
-    )
-    return _home(kind), kind.__qualname__, fields
-
-
-# Where the digests of stored losses know our own classes from: they outlive the files.
-_HOMES = dict.fromkeys(("functions", "reaches", "terms"), "lossdsl.feedbax") | {"targets": "lossdsl.targets"}
-
-
-def _home(value: Any) -> str:
-    package, _, file = value.__module__.rpartition(".")
-    return _HOMES.get(file, value.__module__) if package == "lossdsl.feedbax" else value.__module__
-
-
-def _code(code: CodeType) -> Any:
-    constants = [_code(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    return code.co_code, code.co_names, constants
-
-
-def _has_fields(value: Any) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+# How many names and numbers a call may have when it is written out, and all calls of a loss together.
+_LONGEST, _MOST = 20_000, 200_000
 
 
 @dataclass(frozen=True)
@@ -131,6 +43,19 @@ def bind(expr: Expr, vocabulary: Vocabulary) -> Bound:
     return _Binder(vocabulary).loss(expr)
 
 
+def check_row(name: str, vocabulary: Vocabulary) -> None:
+    """Bind a row of a vocabulary; one with arguments as far as that goes without them.
+
+    Raises:
+        LossError: For what is wrong with it.
+    """
+    row = vocabulary.terms.get(name)
+    if isinstance(row, Definition) and row.arguments:
+        _Binder(vocabulary).function(Name(name=name))
+    else:
+        bind(Name(name=name), vocabulary)
+
+
 class _Binder:
     def __init__(self, vocabulary: Vocabulary):
         self.vocabulary = vocabulary
@@ -140,6 +65,13 @@ class _Binder:
         self.open: list[str] = []
         self.limited: list[Call] = []
         self.level = 0
+        self.functions: dict[str, Function] = {}
+        self.broken: dict[str, LossError] = {}
+        self.parts: dict[tuple[int, bool], Expr | LossError] = {}
+        self.given: Mapping[str, Expr] | None = None
+        self.call: Span | None = None
+        self.written_out = 0
+        self.refused: LossError | None = None
 
     def loss(self, expr: Expr) -> Bound:
         if not isinstance(expr, Let):
@@ -147,10 +79,32 @@ class _Binder:
         for name, value in zip(expr.names, expr.args, strict=False):
             self.check_local(name)
             self.pending[name.name] = value
-        *local, loss = each(self.at_top, [*expr.names, expr.args[-1]])
-        used = each_name([loss])
-        each(partial(_check_used, used=used), expr.names)
+        steps: list[Callable[[], Expr | None]] = [partial(self.definition, name) for name in expr.names]
+        steps.append(partial(self.at_top, expr.args[-1]))
+        *local, loss = each(lambda step: step(), steps)
+        assert loss is not None
+        used = {**each_name([loss]), **self.called_from(expr.args[-1])}
+        each(partial(check_used, used=used), expr.names)
         return Bound(loss, tuple(name for name in local if isinstance(name, Name)), tuple(self.limited))
+
+    def definition(self, name: Name) -> Expr | None:
+        """The name with its meaning; one with arguments has none, it is checked as far as that goes without them."""
+        if isinstance(self.pending[name.name], Function):
+            self.function(name)
+            return None
+        return self.at_top(name)
+
+    def called_from(self, loss: Expr) -> dict[str, Name]:
+        """The definitions that a loss is made of, with arguments and without, through each other."""
+        found: dict[str, Name] = {}
+        stack = [loss] if any(isinstance(value, Function) for value in self.pending.values()) else []
+        while stack:
+            for node in stack.pop().walk():
+                name = node.callee if isinstance(node, Called) else node
+                if isinstance(name, Name) and name.name in self.pending and name.name not in found:
+                    found[name.name] = name
+                    stack.append(self.pending[name.name])
+        return found
 
     def check_local(self, name: Name) -> None:
         if name.name in self.pending:
@@ -162,20 +116,30 @@ class _Binder:
         """The node with meanings, its axes checked; the terms of the loss, at the top, need not fit each other."""
         if isinstance(node, Name):
             return self.name(node)
+        if self.given is not None:
+            if isinstance(node, Argument):
+                return self.given[node.name].at(self.here(node.span))
+            if not node.is_open:
+                return self.part(node, top)
+            node = node.at(self.here(node.span))
+        if isinstance(node, Called):
+            return self.called(node, top)
         if isinstance(node, Fault):
             raise node.error
         if not node.args and not isinstance(node, Call):
             return node
         if self.level > MAX_DEPTH:
             raise error("too-deep", node.span, limit=MAX_DEPTH)
-        top = top and (node.op.name in ("+", "neg", "*", "/") if isinstance(node, Call) else isinstance(node, Label))
+        top = top and _goes_on(node)
         self.level += 1
         try:
             bound = node.over(each(self.at_top if top else self.expr, node.args))
         finally:
             self.level -= 1
+        if self.given is not None and bound.size > _LONGEST:
+            raise self.refuse(_LONGEST, self.call)
         if isinstance(bound, Call):
-            if not (top and _weighs(bound)):
+            if not (top and weighs(bound)):
                 _ = bound.fit
             if bound.op.domain:
                 self.limited.append(bound)
@@ -197,15 +161,18 @@ class _Binder:
 
     def meaning(self, node: Name) -> Quantity | Parameter | Defined | Object:
         name, vocabulary = node.name, self.vocabulary
+        row = vocabulary.terms.get(name)
         if name == STEP:
             return Parameter(STEP)
         if name in vocabulary.quantities:
             return vocabulary.quantities[name]
         if name in vocabulary.parameters:
             return vocabulary.parameters[name]
+        for value in (self.pending.get(name), row):
+            if isinstance(value, Function | Definition) and value.arguments:
+                raise error("needs-arguments", node.span, name=name, call=value.called(name))
         if name in self.pending:
             return self.defined(node, self.pending[name], local=True)
-        row = vocabulary.terms.get(name)
         if isinstance(row, Definition):
             try:
                 return self.defined(node, parse(row.text), local=False, latex=row.latex, doc=row.doc)
@@ -221,93 +188,156 @@ class _Binder:
             return f"the name of a term has no `-`: write `as {label[1]}_{node.name}`"
         return self.vocabulary.advice(node.name, tuple(self.pending))
 
+    def circular(self, node: Name) -> LossError:
+        chain = [*self.open[self.open.index(node.name) :], node.name]
+        return error("circular", node.span, name=node.name, chain=" -> ".join(chain))
+
     def defined(self, node: Name, value: Expr, local: bool, latex: str = "", doc: str = "") -> Defined:
         if node.name in self.open:
-            chain = [*self.open[self.open.index(node.name) :], node.name]
-            raise error("circular", node.span, name=node.name, chain=" -> ".join(chain))
-        # Here, and not where it would be in the definition: what is nested too deeply stands in this text.
-        if self.level + value.depth > MAX_DEPTH:
-            raise error("too-deep", node.span, limit=MAX_DEPTH)
-        for part in value.walk():
-            if isinstance(part, Label):
-                raise error("label-inside", part.span, operator=node.name, name=part.name)
-            if isinstance(part, Let):
-                raise error("let-inside", part.names[0].span, name=str(part.names[0]))
-        self.open.append(node.name)
-        self.level += 1
-        try:
+            raise self.circular(node)
+        with self.inside(node, value, opens=True):
+            check_body(node.name, value)
             expr = self.expr(value)
-        finally:
-            self.level -= 1
-            self.open.pop()
-        size = sum(_size(part) for part in expr.walk())
+        size = sum(unfolded_size(part) for part in expr.walk())
         fields = (expr.content, expr.axes, expr.constant, size, uneven(expr), asks(expr))
         return Defined(expr, local, latex, doc, *fields)
 
+    @contextmanager
+    def inside(
+        self,
+        node: Name | Called,
+        value: Expr,
+        *,
+        opens: bool = False,
+        given: Mapping[str, Expr] | None = None,
+        call: Span | None = None,
+    ) -> Iterator[None]:
+        """Where what a name or a call stands for is bound, with what is given for its arguments."""
+        # Here, and not where it would be in the definition: what is nested too deeply stands in this text.
+        if self.level + value.depth > MAX_DEPTH:
+            raise self.refuse(MAX_DEPTH, node.span) if call else error("too-deep", node.span, limit=MAX_DEPTH)
+        before = self.given, self.call
+        self.given, self.call = given, call
+        self.level += 1
+        if opens:
+            self.open.append(str(node))
+        try:
+            yield
+        finally:
+            if opens:
+                self.open.pop()
+            self.level -= 1
+            self.given, self.call = before
 
-def _check_used(name: Name, used: Mapping[str, Name]) -> None:
-    if name.name not in used:
-        advice = did_you_mean(name.name, used, "use it in a term, or take it away")
-        raise error("unused-definition", name.span, name=name.name, advice=advice)
+    def here(self, span: Span | None) -> Span | None:
+        return span and span.reached(self.call)
+
+    def function(self, callee: Name) -> Function:
+        """The definition with arguments of that name; what is wrong with it, whatever it is given, is told once."""
+        name = callee.name
+        if name in self.open:
+            raise self.circular(callee)
+        if name in self.broken:
+            raise self.broken[name]
+        if name not in self.functions:
+            found = self.functions[name] = self.found(callee)
+            try:
+                with self.inside(callee, found, opens=True):
+                    self.check_function(name, found)
+            except LossError as failure:
+                self.broken[name] = failure if name in self.pending else failure.in_term(name)
+                raise
+        return self.functions[name]
+
+    def found(self, callee: Name) -> Function:
+        value, row = self.pending.get(callee.name), self.vocabulary.terms.get(callee.name)
+        if isinstance(value, Fault):
+            raise value.error
+        if isinstance(value, Function):
+            return value
+        if value is not None:
+            advice = f"write `{callee}` alone, or `{callee}*(...)` to multiply"
+            raise error("not-called", callee.span, what=f"`{callee}`", advice=advice)
+        if isinstance(row, Definition) and row.arguments:
+            return row.function(callee.name)
+        named = [name for name, each in self.pending.items() if isinstance(each, Function)]
+        named += [n for n, each in self.vocabulary.terms.items() if isinstance(each, Definition) and each.arguments]
+        named += [name for name in OPS if name.isidentifier()]
+        listed = "the command `lossdsl ops` lists the operators"
+        if callee.name in (STEP, *self.vocabulary.names):
+            named, listed = [], f"to multiply write `{callee}*(...)`"
+        raise error("unknown-operator", callee.span, name=str(callee), advice=did_you_mean(str(callee), named, listed))
+
+    def check_function(self, name: str, value: Function) -> None:
+        check_body(value.called(name), value)
+        each(partial(self.check_argument, name), value.arguments)
+        self.survey(value.args[0], top=True)
+
+    def check_argument(self, function: str, argument: Name) -> None:
+        what = "the definition of that name" if argument.name in self.pending else "a name of the vocabulary"
+        if argument.name in self.pending or argument.name in self.vocabulary.names:
+            raise error("argument-hides", argument.span, name=argument.name, function=function, what=what)
+
+    def survey(self, node: Expr, top: bool) -> None:
+        """Bind what no argument stands in, and look up the definitions that are called."""
+        if isinstance(node, Argument):
+            return
+        if not node.is_open:
+            self.part(node, top)
+            return
+        if isinstance(node, Called):
+            given_to(self.function(node.callee), node)
+        self.level += 1
+        try:
+            each(partial(self.survey, top=top and _goes_on(node)), node.args)
+        finally:
+            self.level -= 1
+
+    def part(self, node: Expr, top: bool) -> Expr:
+        """What no argument stands in, bound once for all calls."""
+        key = id(node), top
+        if key not in self.parts:
+            before, self.given, self.call = (self.given, self.call), None, None
+            try:
+                self.parts[key] = self.expr(node, top)
+            except LossError as failure:
+                self.parts[key] = failure
+            finally:
+                self.given, self.call = before
+        found = self.parts[key]
+        if isinstance(found, LossError):
+            raise found
+        return found
+
+    def called(self, node: Called, top: bool) -> Expr:
+        """The body of a definition, with what is given for its arguments."""
+        callee = self.function(node.callee)
+        values = given_to(callee, node)
+        self.count(callee.size, node.span)
+        with self.inside(node, node, given=self.given, call=self.call):
+            given = dict(zip(values, each(self.expr, values.values()), strict=True))
+        with self.inside(node, callee, given=given, call=node.span):
+            result = self.expr(callee.args[0], top)
+        if self.given is None:
+            self.count(result.size, node.span)
+        return result.at(node.span)
+
+    def count(self, more: int, call: Span | None) -> None:
+        """Refuse definitions of definitions that would be exponentially long, at the first that goes too far."""
+        self.written_out += more
+        if self.refused or self.written_out > _MOST:
+            raise self.refuse(_MOST, call)
+
+    def refuse(self, limit: int, call: Span | None) -> LossError:
+        """The error of a loss that goes too far, one for all of it: at the call where it began."""
+        while call and call.within:
+            call = call.within
+        found = f"`{call}`" if call and limit == _LONGEST else "the loss"
+        code = "too-deep" if limit == MAX_DEPTH else "too-long-written-out"
+        self.refused = self.refused or error(code, call, found=found, limit=limit)
+        return self.refused
 
 
-def _weighs(node: Call) -> bool:
-    """Whether it is a sum, or something times a number."""
-    divisor = node.op.name == "/" and not node.args[1].constant
-    return not divisor and (node.op.name == "+" or sum(not arg.constant for arg in node.args) < 2)
-
-
-def is_open(node: Expr) -> bool:
-    """Whether it takes the length of an axis from what stands beside it, or is a definition that does."""
-    if isinstance(node, Call):
-        return node.op.has_length and len(node.args) < len(node.op.defaults)
-    return isinstance(node, Name) and isinstance(node.meaning, Defined) and bool(node.meaning.asks)
-
-
-def asks(expr: Expr) -> frozenset[str]:
-    """The axes whose length comes from where an expression is used."""
-    free = {axis for axis, length in (expr.axes or {}).items() if length == FREE}
-    asked: set[str] = set()
-    for node in filter(is_open, expr.walk()):
-        # An axis that it has itself is told by what stands beside it, or is still free.
-        meaning: Any = node.meaning if isinstance(node, Name) else None
-        axes = meaning.asks if meaning else named(node.static)
-        asked |= {*axes} - {*(node.axes or ())}
-    if asked:
-        asked -= {axis for name in each_name([expr]).values() for axis in name.axes or ()}
-    return frozenset(free | asked)
-
-
-def uneven(node: Expr) -> bool:
-    """Whether it is a weighted sum, through its definitions too, in which some addends have `time` and some do not."""
-    if isinstance(node, Name):
-        return isinstance(node.meaning, Defined) and node.meaning.uneven
-    if not isinstance(node, Call) or node.op.name not in ("+", "neg", "*", "/") or not _weighs(node):
-        return False
-    parts = [arg for arg in node.args if not arg.constant]
-    return len({TIME in (part.axes or ()) for part in parts}) > 1 or any(uneven(part) for part in parts)
-
-
-def _size(node: Expr) -> int:
-    return node.meaning.size if isinstance(node, Name) and isinstance(node.meaning, Defined) else 1
-
-
-def each_name(
-    exprs: Iterable[Expr], definition: Callable[[Defined], Expr] = operator.attrgetter("expr")
-) -> dict[str, Name]:
-    """All names that bound expressions are made of, through their definitions, what is needed first standing first."""
-    found: dict[str, Name] = {}
-    opened: set[str] = set()
-    stack = [*reversed(tuple(exprs))]
-    while stack:
-        node = stack.pop()
-        if not isinstance(node, Name):
-            stack += reversed(node.args)
-        elif node.name in opened:
-            found.setdefault(node.name, node)
-        else:
-            opened.add(node.name)
-            stack.append(node)  # once more, after what it is made of
-            if isinstance(node.meaning, Defined):
-                stack.append(definition(node.meaning))
-    return found
+def _goes_on(node: Expr) -> bool:
+    """Whether what stands at the top stands there through this node too."""
+    return node.op.name in ("+", "neg", "*", "/") if isinstance(node, Call) else isinstance(node, Label)

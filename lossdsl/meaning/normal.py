@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from lossdsl.errors import Span, each, error
 from lossdsl.language import MAX_DEPTH, PRODUCT, Call, Expr, Label, Name, Number, call
 from lossdsl.meaning import weights
-from lossdsl.meaning.bind import Defined, asks, each_name, is_open, uneven
+from lossdsl.meaning.defined import Defined, asks, each_name, lacks_length, uneven
 from lossdsl.meaning.rules import by_rules, rewrite
 from lossdsl.meaning.scale import is_homogeneous, parted, weight_of
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
@@ -265,7 +265,7 @@ def _term_body(part: _Part) -> _Part:
     if body.constant:
         raise error("no-quantity", body.span, found=str(body))
     for inner in body.walk():
-        if is_open(inner):
+        if lacks_length(inner):
             _check_lengths(body, inner)
         if isinstance(inner, Label):
             raise error("label-inside", inner.span, operator=_unlabelled(body).written.at(PRODUCT), name=inner.name)

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 from lossdsl.errors import LossValueError, error
 from lossdsl.language import Call, Expr, Name, Number
 from lossdsl.meaning import weights
-from lossdsl.meaning.bind import Defined
+from lossdsl.meaning.defined import Defined
 from lossdsl.meaning.symbolic import value_of
 from lossdsl.meaning.weights import Exact
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -9,8 +10,24 @@ from typing import Any
 import jax
 import numpy as np
 
-from lossdsl.errors import LossAxesError, Span, described, did_you_mean, error
-from lossdsl.language import Call, Expr, Label, Let, Name, Number, axis_text, call, exact_number, is_name, of_number
+from lossdsl.errors import LossAxesError, Span, clip, described, did_you_mean, error
+from lossdsl.language import (
+    Argument,
+    Call,
+    Called,
+    Expr,
+    Function,
+    Label,
+    Let,
+    Name,
+    Number,
+    axis_text,
+    call,
+    exact_number,
+    given_to,
+    is_name,
+    of_number,
+)
 from lossdsl.meaning import weights
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
@@ -68,21 +85,46 @@ def _exact(node: Expr) -> Exact:
             return _exact(node.args[0])
         case Let():
             return _exact(_unfolded(node))
+        case Argument(name=name):
+            return weights.symbol(Name(name=name))
+        case Called(callee=callee):
+            return weights.function(callee.name, *map(_exact, node.args))
+        case Function():
+            return _exact(node.args[0])
         case Call():
             return _called(node, [_exact(arg) for arg in node.args])
     raise AssertionError(f"please report: nothing in SymPy for {type(node)}")
 
 
 def _unfolded(node: Let) -> Expr:
-    """The loss with its definitions put in."""
+    """The loss with its definitions put in, those that others need first."""
+    values = dict(zip((*node.names, node), node.args, strict=True))
     known: dict[Expr, Expr] = {}
-    sizes: dict[Expr, int] = {}
-    for name, value in zip((*node.names, node), node.args, strict=True):
-        sizes[name] = sum(sizes.get(part, 1) for part in value.walk())
-        if sizes[name] > _MAX_UNFOLDED:
-            raise error("too-large", name.span, found=str(name) if isinstance(name, Name) else "the loss")
-        known[name] = value.xreplace(known)
+    opened: set[Expr] = set()
+    stack: list[Expr] = [node]
+    while stack:
+        name = stack.pop()
+        if name in opened:
+            known.setdefault(name, _put_in(values[name], known))
+            continue
+        opened.add(name)
+        stack.append(name)  # once more, after what it is made of
+        needed = (part.callee if isinstance(part, Called) else part for part in values[name].walk())
+        stack += [part for part in needed if part in values and part not in opened]
     return known[node]
+
+
+def _put_in(node: Expr, known: Mapping[Expr, Expr]) -> Expr:
+    """An expression with the definitions that are known, each put in whole: nothing walks through it again."""
+    found = known.get(node, node) if isinstance(node, Name) else node.over([_put_in(arg, known) for arg in node.args])
+    callee = known.get(found.callee) if isinstance(found, Called) else None
+    if isinstance(found, Called) and isinstance(callee, Function):
+        given = given_to(callee, found)
+        found = callee.args[0].xreplace({Argument(name=name): value for name, value in given.items()})
+    if found.size > _MAX_UNFOLDED:
+        found_text = f"`{clip(str(node.span))}`" if node.span else "the loss"
+        raise error("too-long-written-out", node.span, found=found_text, limit=_MAX_UNFOLDED)
+    return found
 
 
 def _called(node: Call, values: list[Exact]) -> Exact:

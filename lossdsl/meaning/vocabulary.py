@@ -1,33 +1,54 @@
 """What names mean: quantities, terms and parameters, one row each."""
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Self
 
 import jax
 
-from lossdsl.errors import LossError, described, did_you_mean, error, listed
-from lossdsl.language import POWERS, described_number, exact_number
+from lossdsl.errors import LossError, Span, described, did_you_mean, error, listed
+from lossdsl.language import POWERS, Function, Name, described_number, exact_number, function, parse
 from lossdsl.meaning.given import plain
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.symbol import check_symbol
 from lossdsl.operators import OPS, STEP, Axes
 
+# The key of a term with arguments.
+_CALL = re.compile(r"([^\W\d]\w*(?:\.[^\W\d]\w*)*)\s*\(\s*[^\W\d]\w*\s*(?:,\s*[^\W\d]\w*\s*)*,?\s*\)")
 _TERM = "give a text, or an object with `label` and `term(states, trial_specs, model)`"
 
 
 @dataclass(frozen=True)
 class Definition:
-    """A term written in the language."""
+    """A term written in the language; one with arguments is written out where it is called, so it has no symbol."""
 
     text: str
     latex: str = ""
     doc: str = ""
+    arguments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_symbol(self.latex)
+
+    def called(self, name: str) -> str:
+        """How it is called under a name: `name(x, y)` if it has arguments."""
+        return f"{name}({', '.join(self.arguments)})" if self.arguments else name
+
+    def function(self, name: str) -> Function:
+        """The definition with arguments of that name.
+
+        Raises:
+            LossError: If its text is not an expression, or its arguments are not what they must be.
+        """
+        try:
+            span = Span(self.text, 0, len(self.text))
+            arguments = [Name(name=argument, span=span) for argument in self.arguments]
+            return function(Name(name=name, span=span), arguments, parse(self.text))
+        except LossError as failure:
+            raise failure.in_term(name) from None
 
 
 @dataclass(frozen=True)
@@ -64,6 +85,7 @@ class Vocabulary:
         terms: Texts in the language, or objects with `label` and `term(states, trial_specs, model)`.
         parameters: Numbers that can change while training, with their defaults.
 
+    The name of a term may have arguments, as in `"spread(x)": "mean(square(x), axis=batch)"`.
     A row may be a mapping too, as in a config: `{path, axes, latex, unit, doc}` for a quantity, `{expr, latex, doc}`
     for a term, `{default, latex, doc}` for a parameter.
 
@@ -92,7 +114,7 @@ class Vocabulary:
                 raise error(
                     "bad-argument", argument=kind, got=described(given), advice="give a mapping from names to rows"
                 )
-            rows = {name: row(name, value) for name, value in given.items()}
+            rows = _terms(given) if kind == "terms" else {name: row(name, value) for name, value in given.items()}
             object.__setattr__(self, kind, MappingProxyType(rows))
         seen = {STEP}
         for name in [*self.quantities, *self.terms, *self.parameters]:
@@ -121,7 +143,7 @@ class Vocabulary:
         """This vocabulary with more rows; a row of the same name and kind is replaced."""
         return type(self)(
             {**self.quantities, **(quantities or {})},
-            {**self.terms, **(terms or {})},
+            {**self.terms, **_terms(terms or {})},
             {**self.parameters, **(parameters or {})},
         )
 
@@ -131,7 +153,7 @@ class Vocabulary:
         Raises:
             LossNameError: For a name that it has.
         """
-        for name in (*quantities, *terms, *parameters):
+        for name in (*quantities, *(name_of(key) for key in terms), *parameters):
             if name in self.names:
                 raise error("reserved-name", name=str(name), reason="it has one already")
         return self.extend(quantities, terms, parameters) if quantities or terms or parameters else self
@@ -208,6 +230,31 @@ def _quantity(name: str, row: Any) -> Quantity:
         advice = "give a `Quantity`, or a pair of path and axes"
         raise error("bad-row", name=str(name), got=described(row), advice=advice)
     return row
+
+
+def name_of(key: Any) -> Any:
+    """The name that a key of `terms` gives a meaning, without the arguments that stand behind it."""
+    match = _CALL.fullmatch(key) if isinstance(key, str) else None
+    return match[1] if match else key
+
+
+def _terms(given: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The rows of terms by name; arguments that stand in a key are those of its row."""
+    rows: dict[Any, Any] = {}
+    for key, value in given.items():
+        name, row = name_of(key), _term(key, value)
+        if name in rows:
+            raise error("reserved-name", name=str(key), reason="it has one already")
+        if name != key:
+            if name in OPS:
+                raise error("hides-operator", name=name)
+            if not isinstance(row, Definition) or row.latex:
+                got = "given a symbol" if isinstance(row, Definition) else described(row)
+                advice = "give a text: one with arguments is written out where it is called"
+                raise error("bad-row", name=key, got=got, advice=advice)
+            row = replace(row, arguments=tuple(re.findall(r"\w+", key[len(name) :])))
+        rows[name] = row
+    return rows
 
 
 def _term(name: str, row: Any) -> Any:

@@ -43,6 +43,7 @@ def families():
         "axes": language.axes(rng("axes")),
         "windows": language.windows(),
         "definitions": language.definitions(rng("definitions")),
+        "definitions-with-arguments": language.with_arguments(rng("definitions with arguments")),
         "weights": language.weights(rng("weights")),
         "normal-form": language.normal_form(rng("normal form")),
         "reduction": language.reduction(),

@@ -3,7 +3,19 @@
 from fractions import Fraction
 
 from tests.conformance.operators import MOST, everywhere
-from tests.conformance.texts import BINARY, SUM, Text, add, call, constant, negative, over, steps, subtract, times
+from tests.conformance.texts import (
+    BINARY,
+    SUM,
+    Text,
+    add,
+    call,
+    constant,
+    negative,
+    over,
+    steps,
+    subtract,
+    times,
+)
 
 # Bodies of one kind of axes, printed as a loss prints them.
 BODIES = {
@@ -202,6 +214,33 @@ def definitions(rng):
         [("tanh(S)*a", 1, "tanh(S)*a")],
     ]
     yield from ((written, name, terms) for written, terms in zip(whole, rows, strict=True) for name in MOST[:2])
+
+
+def with_arguments(rng):
+    """Definitions with arguments: a call is what its text says, written out."""
+    for _ in range(25):
+        first, second, scale = body(rng, "batch time"), body(rng), rng.choice(["2", "0.5", "alpha", "1.25"])
+        gap = rng.choice(["; ", "\n", ";\n", " # why\n", "\n# a line of its own\n"])
+        exact = scale if scale == "alpha" else Fraction(scale)
+        yield f"f(x) = {scale}*x{gap}f({first})", "distinct", [(str(first), exact, str(first))]
+        yield (
+            f"f(x) = tanh(x) - final(x){gap}f({first})",
+            "equal",
+            [(f"tanh({first})", 1, f"tanh({first})"), (f"final({first})", -1, f"final({first})")],
+        )
+        larger = str(call("sum", call("maximum", first, 2)))
+        yield f"f(x, y,) = maximum(x, y){gap}sum(f(y=2, x={first}))", "distinct", [(larger, 1, larger)]
+        if str(first) != str(second):
+            rows = [(str(first), exact, str(first)), (str(second), exact, str(second))]
+            yield f"f(w, x) = w*x + w*({second}){gap}f({scale}, {first})", "distinct", rows
+            rows = [(str(first), Fraction(1, 2), str(first)), (str(second), Fraction(1, 4), str(second))]
+            yield f"f(x) = g(2*x){gap}g(y) = y/4{gap}f({first}) + g(y={second})", "distinct", rows
+            rows = [("d", 1, f"0.75*({first})"), ("e", Fraction(3, 2), str(second))]
+            yield (
+                f"d = f({first}){gap}f(x) = g(x, k){gap}k = 0.75{gap}g(x, y) = x*y{gap}d + 2*f({second}) as e",
+                "equal",
+                rows,
+            )
 
 
 def weights(rng):

@@ -62,7 +62,34 @@ def loss_text(rng: random.Random) -> str:
     text = " + ".join(terms)
     if rng.random() < 0.3:
         text = f"d = {expression(rng, 2)}\n{text} {rng.choice(['+ d', '- 2*sum(d)', '+ alpha*d**2', ''])}"
+    if rng.random() < 0.3:
+        text = with_arguments(rng, rng.choice([text, *TERMS]))
     return mutated(rng, text, PIECES) if rng.random() < 0.33 else text
+
+
+def with_arguments(rng: random.Random, text: str) -> str:
+    """A loss with definitions with arguments before it and calls of them in it, some of them wrong."""
+    rows, calls = [], []
+    for name in rng.sample(["f", "g", "wide.f", "é", "h2"], rng.randrange(1, 4)):
+        arguments = rng.sample(["x", "y", "z_1", "ß"], rng.choice([1, 1, 1, 2, 3]))
+        body = [
+            rng.choice([expression(rng, 2), *NUMBERS[:3], *TERMS]),
+            *arguments,
+            *rng.sample(calls, min(len(calls), 1)),
+        ]
+        rng.shuffle(body)
+        body = rng.choice([" + ", "*", " - ", "/"]).join(body)
+        rows.append(f"{name}({', '.join(arguments)}) = {rng.choice([body, body, f'sum({body})', f'tanh(-({body}))'])}")
+        given = [rng.choice(rng.choice([TERMS, TERMS, NUMBERS, ["alpha", "d", "x", name]])) for _ in arguments]
+        if rng.random() < 0.3:
+            given[-1] = f"{arguments[-1]}={given[-1]}"
+        calls.append(f"{name}({', '.join(given if rng.random() < 0.95 else given[1:])})")
+    if rng.random() < 0.1:
+        rng.shuffle(rows)
+    used = "".join(
+        rng.choice([f" + {call}", f" - 2*mean({call})", f" + {call} as {'abc'[i]}"]) for i, call in enumerate(calls)
+    )
+    return rng.choice(["\n", "; ", "\r\n", ";\n# why\n"]).join([*rows, text + used])
 
 
 def mutated(rng: random.Random, text: str, pieces: list[str]) -> str:
@@ -98,13 +125,17 @@ def config_text(rng: random.Random, suffix: str) -> str:
     data = {
         "vocabulary": rng.choice([*["feedbax"] * 5, "none", "other.yaml", "self" + suffix, "feedbacks"]),
         "quantities": {"q": rng.choice([rows, {**rows, "latex": r"\tau"}, ["states.x", "batch"]])},
-        "terms": {"effort": rng.choice(["sqnorm(q)", {"expr": "q", "doc": "a\nb"}])},
+        "terms": {
+            "effort": rng.choice(["sqnorm(q)", {"expr": "q", "doc": "a\nb"}]),
+            "spread(z)": "mean(z**2, axis=batch)",
+        },
         "parameters": {"alpha": rng.choice([1, 0.5, "1e-5", {"default": 2}])},
         "loss": rng.choice(
             [
                 loss,
                 f"alpha*position + {loss}",
                 "alpha*position + sum(q)",
+                "spread(position) + spread(z=alpha*velocity)",
                 {"a": loss},
                 {"a": {"weight": "alpha", "expr": "effort"}},
             ]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 import lossdsl as ld
-from lossdsl.language.expr import Let, Name, call
+from lossdsl.language.definitions import Let
+from lossdsl.language.expr import Name, call
 from lossdsl.language.fmt import WIDTH, formatted
 from tests.test_properties import names, trees
 
@@ -35,6 +36,10 @@ LONG = "effector_position + effector_final_velocity + effector_fixation + 1e-5*n
         # A term has one line: what stood inside it stands before it.
         ("# 1\nhuber(position, # 2\n # 3\n delta=1/2) # 4", "# 1\n# 2\n# 3\nhuber(position, delta=1/2)  # 4\n"),
         ("a = 1\n\nb = # two\n 2\na*b*position", "a = 1\n\n# two\nb = 2\na*b*position\n"),
+        ("f( x,\n y ,)=x*y # f\n;f(2,y = position)", "f(x, y) = x*y  # f\nf(2, y=position)\n"),
+        ("f( # of\n x # one\n) = x\n\nf(position)", "# of\n# one\nf(x) = x\n\nf(position)\n"),
+        ("f(x)=x # a\n + 2 # b\n;-f(velocity)", "f(x) = x  # a\n    + 2;  # b\n-f(velocity)\n"),
+        ("f(x) = x\r\nf(position)\r\n", "f(x) = x\nf(position)\n"),
         ("(position\n+ velocity # v\n) # end", "position\n# v\n+ velocity  # end\n"),
     ],
 )

@@ -54,7 +54,7 @@ def test_operators_are_functions(name):
     assert colours(f"{name} (x)")[0] == (name, Name.Function)
     assert colours(name) == [(name, Name)]
     assert colours(f"x@{name}")[-1] == (name, Name.Function)
-    assert colours(f"{name}s(x)")[0] == (f"{name}s", Name)
+    assert colours(f"{name}s(x)")[0] == (f"{name}s", Name.Function.Magic)
 
 
 def test_names_are_told_apart():
@@ -70,6 +70,29 @@ def test_names_are_told_apart():
         ("as", Keyword),
         ("step.b", Name.Label),
         ("# c", Comment.Single),
+    ]
+
+
+def test_definitions_with_arguments_are_told_apart():
+    text = "spread(z) = mean(square(z), axis=batch); scaled.x(a,\nb) = a*b; scaled.x(spread(v), b=2)"
+    named = [token for token in colours(text) if token[0].strip(".").isidentifier() or "." in token[0]]
+    assert named == [
+        ("spread", Name.Variable),
+        ("z", Name),
+        ("mean", Name.Function),
+        ("square", Name.Function),
+        ("z", Name),
+        ("axis", Name.Attribute),
+        ("batch", Name),
+        ("scaled.x", Name.Variable),
+        ("a", Name),
+        ("b", Name),
+        ("a", Name),
+        ("b", Name),
+        ("scaled.x", Name.Function.Magic),
+        ("spread", Name.Function.Magic),
+        ("v", Name),
+        ("b", Name.Attribute),
     ]
 
 
