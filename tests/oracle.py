@@ -3,6 +3,7 @@
 Nothing here comes from the lowering, the emitter, the normal form or the axes of lossdsl: only the tree is shared.
 """
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import reduce
@@ -13,6 +14,8 @@ import numpy as np
 from lossdsl.language.definitions import Argument, Called, Let, given_to
 from lossdsl.language.expr import Call, Expr, Label, Name, Number
 
+LONG = 24
+
 
 @dataclass(frozen=True)
 class Named:
@@ -20,6 +23,8 @@ class Named:
 
     data: Any
     axes: tuple[str, ...] = ()
+    # Axes along which it goes on, whatever stands beside it says: `LONG` numbers are there.
+    free: tuple[str, ...] = ()
 
     @classmethod
     def declared(cls, data, shape):
@@ -39,14 +44,100 @@ class Named:
         return self.data.transpose(order)[tuple(slice(None) if axis in self.axes else None for axis in axes)]
 
 
-def sqnorm(x, axis=None):
-    return np.sum(x**2, axis) if axis is not None else sum((np.sum(leaf**2) for leaf in x), start=np.float64(0))
+def sqnorm(x, axis=None, where=1):
+    if axis is None:
+        return sum((np.sum(leaf**2) for leaf in x), start=np.float64(0))
+    return total(np.where(where != 0, x, 0) ** 2, where, axis)
 
 
-def discount(x, exponent, axis):
-    steps = x.shape[axis]
-    ramp = (np.arange(1, steps + 1) / steps) ** exponent
-    return np.moveaxis(np.moveaxis(x, axis, -1) * ramp, -1, axis)
+def l1norm(x, axis=None, where=1):
+    if axis is None:
+        return sum(np.sum(abs(leaf)) for leaf in x)
+    return total(np.abs(x), where, axis)
+
+
+def in_rows(x, where, axis):
+    """The numbers along axes as rows, and which of them a mask leaves in."""
+    axes = (axis,) if isinstance(axis, int) else axis
+    both = (np.moveaxis(a, axes, range(-len(axes), 0)) for a in (x, np.broadcast_to(where, x.shape) != 0))
+    return [a.reshape(*a.shape[: x.ndim - len(axes)], -1) for a in both]
+
+
+def of_rows(function, everywhere=None):
+    """A function of the numbers that a mask leaves in, 0 where there are none; without a mask of whole arrays."""
+
+    def formula(x, *numbers, where=1, axis, **named):
+        if everywhere and isinstance(where, int):
+            return everywhere(x, *numbers, axis=axis, **named)
+        rows, keep = in_rows(x, where, axis)
+        made = [function(row[k], *numbers, **named) if k.any() else 0.0 for row, k in each_row(rows, keep)]
+        return np.reshape(made, rows.shape[:-1])
+
+    return formula
+
+
+def each_row(*arrays):
+    return zip(*(a.reshape(-1, a.shape[-1]) for a in arrays), strict=True)
+
+
+def along_rows(function):
+    """A function of each row and what a mask leaves in of it, which gives a row."""
+
+    def formula(x, *numbers, where=1, axis, **named):
+        axes = (axis,) if isinstance(axis, int) else axis
+        rows, keep = in_rows(x, where, axis)
+        made = np.array([function(row, k, *numbers, **named) for row, k in each_row(rows, keep)])
+        lengths = [x.shape[i] for i in axes]
+        shape = (*rows.shape[:-1], *(lengths if made.shape[-1] == rows.shape[-1] else made.shape[-1:]))
+        return np.moveaxis(made.reshape(shape), range(-len(axes), 0), axes)
+
+    return formula
+
+
+def running(function):
+    def until(row, k):
+        return function(row[k]) if k.any() else 0.0
+
+    return along_rows(lambda row, k: [until(row[:t], k[:t]) for t in range(1, len(k) + 1)])
+
+
+def discounted(row, keep, exponent):
+    counted = np.cumsum(keep)
+    return np.where(keep, row * (np.where(keep, counted, 1) / max(counted[-1], 1)) ** exponent, 0)
+
+
+def variance(x, ddof=0, where=1, axis=None):
+    weight = where + np.zeros_like(x)
+    middle = mean(x, where, axis)
+    counted = np.sum(weight, axis) - ddof
+    spread = np.where(weight != 0, x - np.expand_dims(middle, axis), 0) ** 2
+    return np.where(counted > 0, total(spread, weight, axis) / np.where(counted > 0, counted, 1), 0)
+
+
+def quantile(row, q):
+    return np.nan if np.isnan(row).any() else np.quantile(row, q)
+
+
+def discounted_sum(x, gamma, last=0, where=1, axis=None):
+    """From behind, step by step."""
+    x, gamma, last, where = (np.moveaxis(a, axis, 0) for a in np.broadcast_arrays(x, gamma, last, where))
+    found, after = np.zeros(x.shape), last[0]
+    for t in reversed(range(len(x))):
+        after = np.where(where[t] != 0, x[t] + gamma[t] * after, after)
+        found[t] = np.where(where[t] != 0, after, 0)
+    return np.moveaxis(found, 0, axis)
+
+
+def gather(table, i, axis):
+    """The value at a place; NaN where there is none."""
+    n = table.shape[axis]
+    shape = list(np.broadcast_shapes(table.shape, np.shape(i)))
+    table = np.broadcast_to(table, shape)
+    shape[axis] = 1
+    place = np.broadcast_to(i, shape)
+    known = (place >= 0) & (place < n)
+    found = np.take_along_axis(table, np.where(known, place, 0).astype(int), axis)
+    return np.squeeze(np.where(known, found, np.nan), axis)
 
 
 def linear(start, stop, steps, at):
@@ -72,13 +163,19 @@ def mean(x, where=1, axis=None):
     return np.where(counted == 0, 0, total(x, where, axis) / counted)
 
 
-def log_softmax(x, axis):
+def log_softmax(x, axis, where=1):
+    if not isinstance(where, int):
+        return along_rows(lambda row, k: np.where(k, row - np.logaddexp.reduce(row[k]) if k.any() else 0, 0))(
+            x, where=where, axis=axis
+        )
     shifted = x - np.max(x, axis, keepdims=True)
     return shifted - np.log(np.sum(np.exp(shifted), axis, keepdims=True))
 
 
 def cross_entropy(logits, labels, axis):
     """Numbers of classes as the rows of an identity matrix, outside of it as NaN."""
+    if len(axis) > 1:
+        return -np.sum(labels * log_softmax(logits, axis), axis)
     (axis,) = axis
     n = logits.shape[axis]
     if np.ndim(labels) == 0 or labels.shape[axis] == 1:
@@ -123,8 +220,15 @@ FORMULAS = {
     "sin": np.sin,
     "cos": np.cos,
     "square": lambda x: x * x,
-    "minimum": np.minimum,
-    "maximum": np.maximum,
+    "minimum": lambda *x: reduce(np.minimum, x),
+    "maximum": lambda *x: reduce(np.maximum, x),
+    "tan": np.tan,
+    "erf": lambda x: np.vectorize(math.erf, otypes=[float])(x),
+    "atan2": np.arctan2,
+    "sign": np.sign,
+    "less": lambda x, y: np.float64(x < y),
+    "equal": lambda x, y: np.float64(x == y),
+    "stop_gradient": lambda x: x,
     "clip": lambda x, low, high: np.minimum(np.maximum(x, low), high),
     "huber": lambda x, delta: np.where(np.abs(x) <= delta, x**2 / 2, delta * (np.abs(x) - delta / 2)),
     "log_cosh": lambda x: np.abs(x) + np.log1p(np.exp(-2 * np.abs(x))) - np.log(2),
@@ -134,24 +238,32 @@ FORMULAS = {
     "sigmoid_cross_entropy": lambda x, label: -label * -np.logaddexp(0, -x) - (1 - label) * -np.logaddexp(0, x),
     "sum": total,
     "mean": mean,
-    "max": np.max,
-    "min": np.min,
-    "norm": lambda x, axis: np.sqrt(np.sum(x**2, axis)),
+    "max": of_rows(np.max, np.max),
+    "min": of_rows(np.min, np.min),
+    "var": variance,
+    "std": lambda x, **how: np.sqrt(variance(x, **how)),
+    "quantile": of_rows(quantile),
+    "norm": lambda x, axis, where=1: np.sqrt(sqnorm(x, axis, where)),
     "sqnorm": sqnorm,
-    "l1norm": lambda x, axis=None: np.sum(abs(x), axis) if axis else sum(np.sum(abs(leaf)) for leaf in x),
+    "l1norm": l1norm,
     "dot": lambda x, y, axis: np.sum(x * y, axis),
-    "softmax": lambda x, axis: np.exp(log_softmax(x, axis)),
+    "softmax": lambda x, axis, where=1: np.where(where != 0, np.exp(log_softmax(x, axis, where)), 0),
     "log_softmax": log_softmax,
-    "logsumexp": lambda x, axis: np.logaddexp.reduce(x, axis[0]),
+    "logsumexp": of_rows(np.logaddexp.reduce),
     "cross_entropy": cross_entropy,
     "kl_divergence": kl_divergence,
     "quadratic_form": quadratic_form,
     "matvec": matvec,
-    "final": lambda x, axis: np.take(x, -1, axis),
-    "initial": lambda x, axis: np.take(x, 0, axis),
+    "final": of_rows(lambda row: row[-1]),
+    "initial": of_rows(lambda row: row[0]),
     "diff": lambda x, n, axis: np.diff(x, int(n), axis),
-    "cumsum": np.cumsum,
-    "discount": discount,
+    "cumsum": lambda x, axis, where=1: np.cumsum(np.where(where != 0, x, 0) * where, axis),
+    "cummax": running(np.max),
+    "cummin": running(np.min),
+    "discount": along_rows(discounted),
+    "discounted_sum": discounted_sum,
+    "power_spectrum": lambda x, axis: np.abs(np.fft.rfft(x, axis=axis)) ** 2,
+    "gather": gather,
     "linear": linear,
     "cosine": lambda start, stop, steps, at: (
         start + (stop - start) * (1 - np.cos(np.pi * np.clip(at / steps, 0, 1))) / 2
@@ -161,11 +273,11 @@ FORMULAS = {
     "warmup": lambda value, steps, at: value * np.clip(at / steps, 0, 1),
     "cyclic": cyclic,
 }
-REDUCES = ("sum", "mean", "max", "min")
-VECTOR = ("norm", "sqnorm", "l1norm", "dot", "softmax", "log_softmax", "logsumexp", "cross_entropy", "kl_divergence")
+REDUCES = ("sum", "mean", "max", "min", "var", "std", "quantile", "final", "initial")
+VECTOR = ("norm", "sqnorm", "l1norm", "softmax", "log_softmax", "logsumexp")
 VECTOR_STAYS = ("softmax", "log_softmax")
-TIME_GOES = ("final", "initial")
-TIME_STAYS = ("diff", "cumsum", "discount")
+PAIRS = ("dot", "cross_entropy", "kl_divergence")
+STAYS = ("diff", "cumsum", "cummax", "cummin", "discount", "discounted_sum", "power_spectrum")
 
 
 @dataclass
@@ -262,43 +374,97 @@ class Oracle:
             case Name():
                 return self.arrays[node.name]
         name, operands = node.op.name, [self(arg) for arg in node.args]
+        if name in ("expand", "index", "length", "one_hot", "rename"):
+            return self.shaped(name, operands, node.static)
+        operands = _beside_each_other(operands)
+        given = (node.static,) if isinstance(node.static, str) else node.static
         if name == "[]":
             return self.steps(operands[0], node.static)
         if name in REDUCES:
-            return self.reduced(operands[0], name, node.static or "time", *operands[1:])
+            return self.along(node, operands, given or ("time",), goes=True)
+        if name in STAYS:
+            return self.along(node, operands, given or ("time",), goes=False)
         if name in VECTOR:
-            return self.vector(name, operands, node.static)
+            over = given or _without(operands[0].axes, "batch", "time")
+            return self.along(node, operands, over, goes=name not in VECTOR_STAYS)
+        if name in PAIRS:
+            return self.paired(name, operands, given or ())
+        if name == "gather":
+            return self.gathered(*operands, *given)
         if name == "quadratic_form":
             return self.quadratic(*operands, node.static)
         if name == "matvec":
             return self.matvec(*operands, node.static)
-        if name in TIME_GOES + TIME_STAYS:
-            first, *others = operands
-            numbers = [int(o.data) if name == "diff" else o.data for o in others]
-            data = self.formulas[name](first.data, *numbers, axis=first.axes.index("time"))
-            return Named(data, _without(first.axes, "time") if name in TIME_GOES else first.axes)
         return self.elementwise(name, operands)
 
     def elementwise(self, name, operands):
+        operands = _beside_each_other(operands)
         axes = _widest(operands)
         values = [operand.spread(axes) for operand in operands]
         formula = self.formulas[name]
-        return Named(reduce(formula, values) if name == "+" else formula(*values), axes)
+        free = tuple(axis for axis in axes if all(axis in o.free for o in operands if axis in o.axes))
+        return Named(reduce(formula, values) if name == "+" else formula(*values), axes, free)
 
-    def reduced(self, x, name, axis, *masks):
-        gone = (axis,) if isinstance(axis, str) else axis
-        where = dict(zip(["where"], (mask.spread(x.axes) for mask in masks), strict=False))
-        data = self.formulas[name](x.data, axis=tuple(map(x.axes.index, gone)), **where)
-        return Named(data, _without(x.axes, *gone))
+    def reduced(self, x, name, axis):
+        return Named(self.formulas[name](x.data, axis=(x.axes.index(axis),)), _without(x.axes, axis))
 
-    def vector(self, name, operands, axis):
-        axes = _widest(operands)
-        if not axes:
-            return Named(self.formulas[name](operands[0].data))
-        given = (axis,) if isinstance(axis, str) else axis
-        gone = given or _without(operands[0].axes, "batch", "time")
-        data = self.formulas[name](*(o.spread(axes) for o in operands), axis=tuple(map(axes.index, gone)))
-        return Named(data, axes if name in VECTOR_STAYS else _without(axes, *gone))
+    def along(self, node, operands, over, goes):
+        """An operator of its first operand along axes; the others are numbers, masks, or what has axes of the first."""
+        first, name, op = operands[0], node.op.name, node.op
+        if not first.axes:
+            return Named(self.formulas[name](first.data))
+        positional, named = [], {}
+        for (key, default), other in list(zip(op.parameters(len(operands)), operands, strict=True))[1:]:
+            value = int(other.data) if key == op.whole else other.spread(first.axes)
+            if key not in op.named:
+                positional.append(value)
+            elif np.ndim(value) or value != default:
+                named[key] = value
+        places = tuple(map(first.axes.index, over))
+        one = name in STAYS or name in ("final", "initial")
+        data = self.formulas[name](first.data, *positional, axis=places[0] if one else places, **named)
+        return Named(data, _without(first.axes, *over) if goes else first.axes)
+
+    def paired(self, name, operands, given):
+        """Two operands over axes that the first has, or for `dot` both; each may have axes of its own."""
+        first, second = operands
+        shared = [axis for axis in first.axes if axis in second.axes]
+        crossed = not (set(first.axes) <= set(second.axes) or set(second.axes) <= set(first.axes))
+        axes = (*first.axes, *_without(second.axes, *first.axes)) if crossed else _widest(operands)
+        inside = shared if crossed else axes if name == "dot" else first.axes
+        over = given or _without(inside, "batch", "time")
+        data = self.formulas[name](*(o.spread(axes) for o in operands), axis=tuple(map(axes.index, over)))
+        return Named(data, _without(axes, *over))
+
+    def gathered(self, table, i, axis):
+        rest = _widest([Named(None, _without(table.axes, axis)), i])
+        frame = (*rest, axis)
+        place = i.spread(frame) if i.axes else np.reshape(i.data, (1,) * len(frame))
+        return Named(self.formulas["gather"](table.spread(frame), place, axis=len(rest)), rest)
+
+    def shaped(self, name, operands, static):
+        """Axes given, renamed or counted."""
+        if name == "rename":
+            names = dict(static)
+            (x,) = operands
+            return Named(x.data, tuple(names.get(axis, axis) for axis in x.axes), x.free)
+        axes = (static,) if isinstance(static, str) else static
+        like = operands.pop() if len(operands) > (name in ("expand", "one_hot")) else None
+        known = {axis: like.data.shape[like.axes.index(axis)] for axis in axes} if like else {}
+        if name == "length":
+            for axis in axes if not like else ():
+                found = [a for a in self.arrays.values() if axis in a.axes]
+                known[axis] = found[0].data.shape[found[0].axes.index(axis)]
+            return Named(np.float64(np.prod([known[axis] for axis in axes])))
+        lengths = [known.get(axis, LONG) for axis in axes]
+        free = () if like else tuple(axes)
+        places = np.arange(lengths[0], dtype=float)
+        if name == "index":
+            return Named(places, axes, free)
+        (x,) = operands
+        data = x.data[(..., *(None for _ in axes))] if x.axes else x.data
+        data = (data == places) * 1.0 if name == "one_hot" else data + np.zeros(lengths)
+        return Named(data, (*x.axes, *axes), (*x.free, *free))
 
     def quadratic(self, x, matrix, axis):
         axis = axis or _without(x.axes, "batch", "time")[0]
@@ -327,6 +493,22 @@ class Oracle:
 def plain(value: Fraction):
     """A literal as the number that Python would read."""
     return int(value) if value.denominator == 1 else float(value)
+
+
+def _beside_each_other(operands):
+    """The operands, each axis that goes on as long as it is in one that says how long."""
+    known = {}
+    for operand in operands:
+        shape = np.shape(operand.data) if operand.axes else ()
+        known |= {axis: n for axis, n in zip(operand.axes, shape, strict=True) if axis not in operand.free}
+    return [_cut(operand, known) for operand in operands]
+
+
+def _cut(operand, known):
+    if not set(operand.free) & set(known):
+        return operand
+    cut = tuple(slice(known[axis]) if axis in operand.free and axis in known else slice(None) for axis in operand.axes)
+    return Named(operand.data[cut], operand.axes, tuple(axis for axis in operand.free if axis not in known))
 
 
 def _widest(operands):

@@ -52,8 +52,22 @@ def _beside(node: Call, i: int, likes: Likes) -> Likes:
     found = {axis: like for axis, like in likes.items() if axis not in (node.args[i].axes or ()) or axis in kept}
     for j, other in enumerate(node.args):
         if j != i:
-            found |= {axis: other for axis, length in (other.axes or {}).items() if length != FREE}
+            found |= {axis: _holder(other, axis) for axis, length in (other.axes or {}).items() if length != FREE}
     return found
+
+
+def _holder(node: Expr, axis: str) -> Expr:
+    """What is as long along an axis as an expression; where it takes lengths itself, a part that does not."""
+    if isinstance(node, Name) and lacks_length(node):
+        return _holder(_unfolded(node), axis)
+    if not isinstance(node, Call) or not any(map(lacks_length, node.walk())):
+        return node
+    # Elementwise, or the same along another axis.
+    if node.op.rule.each_step and axis not in named(node.static):
+        for arg in node.args:
+            if (arg.axes or {}).get(axis, FREE) != FREE:
+                return _holder(arg, axis)
+    return _sized(node, {})
 
 
 def _told(node: Call, likes: Likes) -> Expr:

@@ -29,6 +29,8 @@ SHAPES = {
     "Q": "xy xy",
     "metric": "time xy batch xy",
     "valid": "batch time",
+    "seen": "batch xy",
+    "z": "batch hidden",
     "net": "pytree",
 }
 VOCABULARY = ld.Vocabulary(
@@ -42,6 +44,7 @@ SIZES = {
 }
 STEP = 30
 POSITIVE = ("cost", "gain", "ramp")
+MASKS = ("valid", "seen")
 TOLERANCE = {"float32": {"rtol": 3e-4, "atol": 3e-5}, "float64": {"rtol": 1e-6, "atol": 1e-7}}
 
 
@@ -52,7 +55,7 @@ def sample(sizes, dtype=np.float64):
     for name, axes in SHAPES.items():
         shape = [sizes.get(axis, 1) for axis in axes.split()]
         drawn = rng.uniform(0.5, 2, shape) if name in POSITIVE else rng.normal(size=shape)
-        arrays[name] = (drawn > -0.3 if name == "valid" else drawn).astype(dtype)
+        arrays[name] = (drawn > -0.3 if name in MASKS else drawn).astype(dtype)
     arrays["net"] = {"weights": arrays["pos"][0], "layers": [arrays["gain"], arrays["hidden"]]}
     return arrays
 
@@ -95,7 +98,7 @@ def check(text, expected, sizes, precision):
     rtol = 1e-12 if precision == np.float64 else 1e-5
     assert_allclose(value, expected(as_float64(arrays)), rtol=rtol)
     # A mask jumps at 0: what it leaves out has no gradient.
-    gradient = {name: slope for name, slope in gradient.items() if name != "valid"}
+    gradient = {name: slope for name, slope in gradient.items() if name not in MASKS}
     fixed = {name: arrays[name] for name in arrays if name not in gradient}
     wanted = slopes(
         lambda d: expected(SimpleNamespace(**vars(as_float64(fixed)), **vars(d))), {n: arrays[n] for n in gradient}
@@ -279,6 +282,305 @@ ROWS = [
     ("warmup", "warmup(2, 120)*cost", lambda d: 0.5 * steps(d.cost)),
     ("cyclic", "cyclic(1, 5, 20)*cost", lambda d: 5 * steps(d.cost)),
     ("cyclic", "cyclic(1, 5, 25, ratio=0.8, at=step)*cost", lambda d: 2 * steps(d.cost)),
+]
+
+
+def picked(x, mask, at):
+    """The first or last number of each row where a mask is not 0; 0 where there is none."""
+    return np.array([row[keep != 0][at] if keep.any() else 0.0 for row, keep in zip(x, mask, strict=True)])
+
+
+def over(x, mask, function, empty=0.0):
+    """A function of those numbers of each row that a mask leaves in."""
+    return np.array([function(row[keep != 0]) if keep.any() else empty for row, keep in zip(x, mask, strict=True)])
+
+
+def so_far(x, mask, function):
+    """A function of those numbers of each row up to each step that a mask leaves in; 0 before the first."""
+    return np.stack([over(x[:, : t + 1], mask[:, : t + 1], function) for t in range(x.shape[1])], 1)
+
+
+def returns(x, gamma, last, mask=None):
+    """The discounted sum of each step and those after it, step by step from behind."""
+    found, after = np.zeros_like(x), last + np.zeros(x.shape[0])
+    gamma, mask = gamma + np.zeros_like(x), np.ones_like(x) if mask is None else mask
+    for t in reversed(range(x.shape[1])):
+        after = np.where(mask[:, t] != 0, x[:, t] + gamma[:, t] * after, after)
+        found[:, t] = np.where(mask[:, t] != 0, after, 0)
+    return found
+
+
+def erf(x):
+    import math
+
+    return np.vectorize(math.erf)(x)
+
+
+def spectrum(x, axis):
+    return abs(np.fft.rfft(x, axis=axis)) ** 2
+
+
+def masked_softmax(x, mask):
+    e = np.where(mask != 0, np.exp(x), 0)
+    total = e.sum(1, keepdims=True)
+    return e / np.where(total == 0, 1, total)
+
+
+def log_masked(x, mask):
+    e = np.where(mask != 0, np.exp(x), 0).sum(1, keepdims=True)
+    return np.where(mask != 0, x - np.log(np.where(e == 0, 1, e)), 0)
+
+
+def weighted_var(x, mask, ddof=0):
+    """Of each row, with the mask for weights."""
+    n = mask.sum(1)
+    middle = (x * mask).sum(1) / np.where(n == 0, 1, n)
+    total = (mask * (x - middle[:, None]) ** 2).sum(1)
+    return np.where(n > ddof, total / np.where(n > ddof, n - ddof, 1), 0)
+
+
+def pairs(x, y):
+    return x @ y.T
+
+
+def places(x, n):
+    """Numbers as places from 0 to n - 1."""
+    return (x > 0.7).astype(int) % n
+
+
+def steps_of(x):
+    return np.arange(x.shape[1])
+
+
+# What came with axes that are given, joined and counted, and with masks for all reductions.
+ROWS += [
+    ("tan", "tan(cost/2)", lambda d: steps(np.tan(d.cost / 2))),
+    ("erf", "erf(hold)", lambda d: steps(erf(d.hold[:, :, 0]))),
+    ("atan2", "atan2(hold, cost)", lambda d: steps(np.arctan2(d.hold[:, :, 0], d.cost))),
+    ("atan2", "atan2(gain, -cost)", lambda d: steps(np.arctan2(d.gain[:, None], -d.cost))),
+    ("less", "less(cost, gain)*hold", lambda d: steps((d.cost < d.gain[:, None]) * d.hold[:, :, 0])),
+    ("equal", "equal(valid, 1)*hold", lambda d: steps((d.valid == 1) * d.hold[:, :, 0])),
+    ("sign", "sign(hold)*cost", lambda d: steps(np.sign(d.hold[:, :, 0]) * d.cost)),
+    (
+        "minimum",
+        "minimum(cost, gain, 1, ramp)",
+        lambda d: steps(np.minimum(d.cost, np.minimum(d.gain[:, None], np.minimum(1, d.ramp)))),
+    ),
+    ("maximum", "maximum(cost, gain, 1)", lambda d: steps(np.maximum(d.cost, np.maximum(d.gain[:, None], 1)))),
+    ("stop_gradient", "0*cost + equal(stop_gradient(cost), cost)", lambda d: d.cost.shape[1] + 0 * steps(d.cost)),
+    ("var", "var(cost)", lambda d: trials(d.cost.var(1))),
+    ("var", "var(cost, ddof=1)", lambda d: trials(d.cost.var(1, ddof=1))),
+    ("var", "sum(var(pos, axis=batch), axis=(xy, time))", lambda d: d.pos.var(0).sum()),
+    ("var", "var(pos, axis=(time, xy))", lambda d: trials(d.pos.var((1, 2)))),
+    ("var", "var(cost, where=valid)", lambda d: trials(weighted_var(d.cost, d.valid))),
+    ("var", "var(cost, where=ramp)", lambda d: trials(weighted_var(d.cost, d.ramp + 0 * d.cost))),
+    ("var", "var(cost, ddof=1, where=valid)", lambda d: trials(weighted_var(d.cost, d.valid, 1))),
+    ("std", "std(cost)", lambda d: trials(d.cost.std(1))),
+    ("std", "std(pos, ddof=alpha, axis=(time, xy))", lambda d: trials(d.pos.std((1, 2), ddof=0.75))),
+    ("std", "std(cost, where=valid)", lambda d: trials(np.sqrt(weighted_var(d.cost, d.valid)))),
+    ("quantile", "quantile(cost, 0.3)", lambda d: trials(np.quantile(d.cost, 0.3, axis=1))),
+    ("quantile", "quantile(cost, 0)", lambda d: trials(d.cost.min(1))),
+    ("quantile", "quantile(cost, 1)", lambda d: trials(d.cost.max(1))),
+    ("quantile", "quantile(pos, alpha, axis=(time, xy))", lambda d: trials(np.quantile(d.pos, 0.75, axis=(1, 2)))),
+    (
+        "quantile",
+        "sum(quantile(pos, 0.6, axis=batch), axis=(xy, time))",
+        lambda d: np.quantile(d.pos, 0.6, axis=0).sum(),
+    ),
+    (
+        "quantile",
+        "quantile(cost, 0.4, where=valid)",
+        lambda d: trials(over(d.cost, d.valid, lambda r: np.quantile(r, 0.4))),
+    ),
+    ("max", "max(cost, where=valid)", lambda d: trials(over(d.cost, d.valid, np.max))),
+    (
+        "max",
+        "max(pos, where=seen, axis=(xy, time))",
+        lambda d: trials(
+            over(d.pos.reshape(len(d.pos), -1), (d.seen[:, None] + 0 * d.pos).reshape(len(d.pos), -1), np.max)
+        ),
+    ),
+    ("min", "min(cost, where=valid)", lambda d: trials(over(d.cost, d.valid, np.min))),
+    ("min", "min(cost, where=valid, axis=batch)", lambda d: over(d.cost.T, d.valid.T, np.min).sum()),
+    ("norm", "norm(cost, where=valid, axis=time)", lambda d: trials(np.sqrt((d.valid * d.cost**2).sum(1)))),
+    ("norm", "norm(map, axis=(xy, hidden))", lambda d: steps(np.sqrt((d.map**2).sum((2, 3))))),
+    ("norm", "norm(pos, where=gain)", lambda d: steps(np.sqrt(d.gain[:, None] * (d.pos**2).sum(2)))),
+    ("sqnorm", "sqnorm(pos, where=seen)", lambda d: steps((d.seen[:, None] * d.pos**2).sum(2))),
+    (
+        "sqnorm",
+        "sqnorm(pos, where=gain, axis=(xy, time))",
+        lambda d: trials((d.gain[:, None, None] * d.pos**2).sum((1, 2))),
+    ),
+    ("l1norm", "l1norm(pos, where=seen)", lambda d: steps((d.seen[:, None] * abs(d.pos)).sum(2))),
+    ("l1norm", "l1norm(cost, where=ramp, axis=time)", lambda d: trials((d.ramp * abs(d.cost)).sum(1))),
+    ("dot", "dot(map, turned, axis=(xy, hidden))", lambda d: steps((d.map * swapped(d.turned)[..., None]).sum((2, 3)))),
+    ("dot", "sum(square(dot(z, rename(z, batch=other))), axis=other)", lambda d: (pairs(d.z, d.z) ** 2).sum(1).mean()),
+    (
+        "dot",
+        "sum(sum(tanh(dot(map, rename(hidden, time=other), axis=hidden)), axis=xy), axis=other)",
+        lambda d: steps(np.tanh(np.einsum("btxh,bsh->btxs", d.map, d.hidden)).sum((2, 3))),
+    ),
+    (
+        "softmax",
+        "dot(softmax(pos, where=seen), vel)",
+        lambda d: steps(
+            (
+                masked_softmax(
+                    d.pos.swapaxes(1, 2).reshape(len(d.pos), d.pos.shape[2], -1), d.seen[:, :, None]
+                ).swapaxes(1, 2)
+                * d.vel
+            ).sum(2)
+        ),
+    ),
+    ("softmax", "square(softmax(cost, where=valid, axis=time))", lambda d: steps(masked_softmax(d.cost, d.valid) ** 2)),
+    (
+        "softmax",
+        "dot(softmax(map, axis=(xy, hidden)), map, axis=(xy, hidden))",
+        lambda d: steps((softmax(d.map, (2, 3)) * d.map).sum((2, 3))),
+    ),
+    (
+        "log_softmax",
+        "square(log_softmax(cost, where=valid, axis=time))",
+        lambda d: steps(log_masked(d.cost, d.valid) ** 2),
+    ),
+    (
+        "logsumexp",
+        "logsumexp(cost, where=valid, axis=time)",
+        lambda d: trials(over(d.cost, d.valid, lambda r: np.log(np.exp(r).sum()))),
+    ),
+    ("logsumexp", "logsumexp(map, axis=(hidden, xy))", lambda d: steps(np.log(np.exp(d.map).sum((2, 3))))),
+    (
+        "cross_entropy",
+        "cross_entropy(map, softmax(2*map, axis=hidden), axis=(xy, hidden))",
+        lambda d: steps(-(np.log(softmax(d.map, (2, 3))) * softmax(2 * d.map, 3)).sum((2, 3))),
+    ),
+    (
+        "kl_divergence",
+        "kl_divergence(map, 0.5*map, axis=(xy, hidden))",
+        lambda d: steps(kl(softmax(d.map, (2, 3)), softmax(d.map / 2, (2, 3))).sum((2, 3))),
+    ),
+    ("final", "final(cost, where=valid)", lambda d: trials(picked(d.cost, d.valid, -1))),
+    ("final", "square(final(pos, axis=xy))", lambda d: steps(d.pos[..., -1] ** 2)),
+    ("final", "final(cost, where=valid, axis=batch)", lambda d: picked(d.cost.T, d.valid.T, -1).sum()),
+    ("initial", "initial(cost, where=valid)", lambda d: trials(picked(d.cost, d.valid, 0))),
+    ("initial", "square(initial(hidden, axis=hidden))", lambda d: steps(d.hidden[..., 0] ** 2)),
+    ("diff", "sqnorm(diff(hidden, axis=hidden))", lambda d: steps((np.diff(d.hidden, axis=2) ** 2).sum(2))),
+    ("cumsum", "square(cumsum(cost, where=valid))", lambda d: steps(np.cumsum(d.cost * d.valid, 1) ** 2)),
+    ("cumsum", "sqnorm(cumsum(hidden, axis=hidden))", lambda d: steps((np.cumsum(d.hidden, 2) ** 2).sum(2))),
+    ("cummax", "square(cummax(cost))", lambda d: steps(np.maximum.accumulate(d.cost, 1) ** 2)),
+    (
+        "cummax",
+        "sqnorm(cummax(hidden, axis=hidden))",
+        lambda d: steps((np.maximum.accumulate(d.hidden, 2) ** 2).sum(2)),
+    ),
+    ("cummax", "square(cummax(cost, where=valid))", lambda d: steps(so_far(d.cost, d.valid, np.max) ** 2)),
+    ("cummin", "square(cummin(cost))", lambda d: steps(np.minimum.accumulate(d.cost, 1) ** 2)),
+    ("cummin", "square(cummin(cost, where=valid))", lambda d: steps(so_far(d.cost, d.valid, np.min) ** 2)),
+    (
+        "discount",
+        "discount(cost, exponent=2, where=valid)",
+        lambda d: steps(d.valid * d.cost * (np.cumsum(d.valid, 1) / np.maximum(d.valid.sum(1, keepdims=True), 1)) ** 2),
+    ),
+    (
+        "discount",
+        "sum(discount(hidden, exponent=3, axis=hidden), axis=hidden)",
+        lambda d: steps((d.hidden * (np.arange(1, d.hidden.shape[2] + 1) / d.hidden.shape[2]) ** 3).sum(2)),
+    ),
+    ("discounted_sum", "square(discounted_sum(cost, 0.9))", lambda d: steps(returns(d.cost, 0.9, 0) ** 2)),
+    (
+        "discounted_sum",
+        "square(discounted_sum(cost, alpha, last=gain))",
+        lambda d: steps(returns(d.cost, 0.75, d.gain) ** 2),
+    ),
+    (
+        "discounted_sum",
+        "initial(discounted_sum(cost, ramp/2, last=2))",
+        lambda d: trials(returns(d.cost, d.ramp / 2, 2)[:, 0]),
+    ),
+    (
+        "discounted_sum",
+        "square(discounted_sum(cost, hold/2, last=gain, where=valid))",
+        lambda d: steps(returns(d.cost, d.hold[:, :, 0] / 2, d.gain, d.valid) ** 2),
+    ),
+    (
+        "discounted_sum",
+        "sqnorm(discounted_sum(turned, 0.5, axis=xy))",
+        lambda d: steps(
+            (np.stack([returns(swapped(d.turned)[:, t], 0.5, 0) for t in range(d.turned.shape[1])], 1) ** 2).sum(2)
+        ),
+    ),
+    ("power_spectrum", "tanh(power_spectrum(cost))", lambda d: steps(np.tanh(spectrum(d.cost, 1)))),
+    (
+        "power_spectrum",
+        "sum(sqrt(1 + power_spectrum(hidden, axis=hidden)), axis=hidden)",
+        lambda d: steps(np.sqrt(1 + spectrum(d.hidden, 2)).sum(2)),
+    ),
+    (
+        "expand",
+        "square(cost - expand(mean(cost), axis=time))",
+        lambda d: steps((d.cost - d.cost.mean(1, keepdims=True)) ** 2),
+    ),
+    (
+        "expand",
+        "square(expand(ramp, axis=batch) - expand(gain, axis=time))",
+        lambda d: steps((d.ramp - d.gain[:, None]) ** 2),
+    ),
+    (
+        "expand",
+        "sqnorm(expand(aim, axis=(batch, time)) - turned)",
+        lambda d: steps(((d.aim - swapped(d.turned)) ** 2).sum(2)),
+    ),
+    (
+        "expand",
+        "square(sum(expand(gain, axis=xy, like=pos), axis=xy))",
+        lambda d: trials((d.gain * d.pos.shape[2]) ** 2),
+    ),
+    ("expand", "sum(cost, where=expand(gain, axis=time))", lambda d: steps(d.cost * d.gain[:, None])),
+    ("expand", "max(cost - expand(alpha, axis=(batch, time)))", lambda d: trials(d.cost.max(1) - 0.75)),
+    (
+        "rename",
+        "mean(square(expand(gain, axis=other) - rename(gain, batch=other)), axis=other)",
+        lambda d: ((d.gain[:, None] - d.gain) ** 2).mean(),
+    ),
+    (
+        "rename",
+        "sum(sum(rename(rename(map, xy=h2, hidden=x2), h2=a, x2=b)*gain, axis=a), axis=b)",
+        lambda d: steps((d.map * d.gain[:, None, None, None]).sum((2, 3))),
+    ),
+    ("index", "cost*index(axis=time)", lambda d: steps(d.cost * steps_of(d.cost))),
+    ("index", "cost*0.9**index(axis=batch)", lambda d: steps(d.cost * 0.9 ** np.arange(len(d.cost))[:, None])),
+    (
+        "index",
+        "i = index(axis=time); sum(cost, where=less(i, 2)) + hold[1:]*i",
+        lambda d: d.cost[:, :2].sum(1).mean() + steps(d.hold[:, 1:, 0] * steps_of(d.cost[:, 1:])),
+    ),
+    (
+        "index",
+        "square(sum(index(axis=xy)*pos, axis=xy))",
+        lambda d: steps((d.pos * np.arange(d.pos.shape[2])).sum(2) ** 2),
+    ),
+    ("length", "cost/length(axis=time)", lambda d: trials(d.cost.mean(1))),
+    ("length", "n = length(axis=batch); gain*n/(n - 1)", lambda d: d.gain.mean() * len(d.gain) / (len(d.gain) - 1)),
+    ("length", "final(cost)/length(axis=(time, xy), like=pos)", lambda d: trials(d.cost[:, -1]) / d.pos[0].size),
+    (
+        "gather",
+        "gather(pos, greater(cost, 0.7), axis=xy)",
+        lambda d: steps(np.take_along_axis(d.pos, places(d.cost, 2)[..., None], 2)[..., 0]),
+    ),
+    ("gather", "square(gather(aim, greater(cost, 0.7), axis=xy))", lambda d: steps(d.aim[places(d.cost, 2)] ** 2)),
+    ("gather", "gather(cost, 1, axis=time)", lambda d: trials(d.cost[:, 1])),
+    (
+        "gather",
+        "square(gather(turned, greater(gain, 0.7), axis=xy))",
+        lambda d: steps(np.stack([swapped(d.turned)[b, :, i] for b, i in enumerate(places(d.gain, 2))]) ** 2),
+    ),
+    (
+        "one_hot",
+        "sqnorm(one_hot(greater(cost, 0.7), axis=xy) - pos)",
+        lambda d: steps(((np.eye(d.pos.shape[2])[places(d.cost, 2)] - d.pos) ** 2).sum(2)),
+    ),
+    ("one_hot", "dot(one_hot(1, axis=xy), pos)", lambda d: steps(d.pos[..., 1])),
+    ("one_hot", "sqnorm(one_hot(7, axis=xy) - pos)", lambda d: steps((d.pos**2).sum(2))),
 ]
 
 # Text, the same in NumPy: operands are aligned by the names of their axes, whatever their order or number.
@@ -653,3 +955,37 @@ def test_sqnorm_of_a_tree_with_complex_numbers():
     values = ld.compile("sqnorm(model)")(None, None, model=tree)
     assert values.total.dtype == jnp.float32
     assert float(values.total) == 1 + 4 + 9 + 4
+
+
+def test_no_gradient_goes_into_what_is_stopped():
+    """Not into the arrays, nor into parameters; a number is a weight like any other."""
+    x = jnp.array([[1.0, 2.0]])
+    rows = {"x": ("states.x", "batch time"), "y": ("states.y", "batch time")}
+    vocabulary = ld.Vocabulary(rows, parameters={"alpha": 0.5})
+
+    def gradients(text):
+        loss = ld.compile(text, vocabulary)
+        value = lambda states, loss: loss(states, None).total  # noqa: E731
+        return jax.grad(value, argnums=(0, 1))({"x": x, "y": 3 * x}, loss)
+
+    states, loss = gradients("square(y - stop_gradient(alpha*x))")
+    assert not np.any(states["x"])
+    assert loss.parameters["alpha"] == 0
+    assert_allclose(states["y"], 2 * (3 * x - 0.5 * x))
+    states, loss = gradients("2*stop_gradient(alpha*x + 3*y)")
+    assert not np.any(states["x"]) and not np.any(states["y"]) and loss.parameters["alpha"] == 0
+    loss = ld.compile("4*stop_gradient(2*alpha*x - 3*y/alpha)", vocabulary)
+    assert str(loss) == "8*stop_gradient(alpha*x) - 12*stop_gradient(1/alpha*y)"
+    assert_allclose(loss({"x": x, "y": x}, None).total, 4 * (3 - 18))
+
+
+def test_pairs_are_contracted_in_the_memory_of_the_result():
+    n, width = 4096, 256
+    rows = {"z": ("states.z", "batch latent"), "y": ("states.y", "batch latent")}
+    loss = ld.compile("mean(square(dot(z, rename(y, batch=key))), axis=key)", ld.Vocabulary(rows))
+    shapes = dict.fromkeys(rows, jax.ShapeDtypeStruct((n, width), jnp.float32))
+    value = lambda states: loss(states, None).total  # noqa: E731
+    result = 4 * n * n
+    for function, most in ((value, 1.1), (jax.value_and_grad(value), 3.1)):
+        memory = jax.jit(function).lower(shapes).compile().memory_analysis()
+        assert memory.temp_size_in_bytes < most * result, memory
