@@ -1,5 +1,6 @@
 """Every loss of the gallery against the same loss in NumPy, values and gradients; the page is up to date."""
 
+import inspect
 import re
 import shlex
 import subprocess
@@ -23,6 +24,7 @@ import page
 DISTINCT = {"batch": 5, "time": 6, "xy": 2}
 DISTINCT |= {"hidden": 7, "output": 4, "muscle": 4, "unit": 7, "joint": 4, "foot": 7, "state": 4, "control": 3}
 DISTINCT |= {"point": 7, "start": 4, "wall": 2, "pixel": 6, "latent": 4, "action": 4, "class": 4, "atom": 4}
+DISTINCT |= {"quantile": 3, "critic": 2, "frame": 4, "word": 7, "row": 4, "column": 3, "member": 4, "place": 3}
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
 # Of central differences.
 GRADIENT_TOLERANCE = {"float32": 3e-4, "float64": 3e-6}
@@ -30,7 +32,7 @@ GRADIENT_TOLERANCE = {"float32": 3e-4, "float64": 3e-6}
 
 def lengths(name, sizes):
     """Where there is space, equal means 3."""
-    spatial = name in ("legged_robot", "potential")
+    spatial = name in ("legged_robot", "potential", "fape")
     return DISTINCT if sizes == "distinct" else dict.fromkeys(DISTINCT, 3 if spatial else 4)
 
 
@@ -80,11 +82,14 @@ def test_equal_to_its_source(name, sizes, precision):
         assert value.dtype == precision
         assert_allclose(value, expected[label], rtol=TOLERANCE[precision.name], err_msg=label)
 
+    # What stands behind `stop_gradient` is held while the rest moves.
+    held = {"held": (exact[0], exact[2])} if "held" in inspect.signature(example.reference).parameters else {}
+
     def total(moving):
         return loss(moving[0], trial_specs, moving[1], step=step).total
 
     def reference(moving):
-        return sum(example.reference(moving[0], exact[1], moving[1], step).values())
+        return sum(example.reference(moving[0], exact[1], moving[1], step, **held).values())
 
     found = jax.tree.leaves(jax.jit(jax.grad(total))((states, model)))
     wanted = slopes(reference, (exact[0], exact[2]))
