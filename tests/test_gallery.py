@@ -1,5 +1,6 @@
 """Every loss of the gallery against the same loss in NumPy, values and gradients; the page is up to date."""
 
+import inspect
 import re
 import shlex
 import subprocess
@@ -23,6 +24,7 @@ import page
 DISTINCT = {"batch": 5, "time": 6, "xy": 2}
 DISTINCT |= {"hidden": 7, "output": 4, "muscle": 4, "unit": 7, "joint": 4, "foot": 7, "state": 4, "control": 3}
 DISTINCT |= {"point": 7, "start": 4, "wall": 2, "pixel": 6, "latent": 4, "action": 4, "class": 4, "atom": 4}
+DISTINCT |= {"quantile": 3, "critic": 2, "frame": 4, "word": 7, "row": 4, "column": 3, "member": 4, "place": 3}
 TOLERANCE = {"float32": 2e-5, "float64": 1e-11}
 # Of central differences.
 GRADIENT_TOLERANCE = {"float32": 3e-4, "float64": 3e-6}
@@ -30,7 +32,7 @@ GRADIENT_TOLERANCE = {"float32": 3e-4, "float64": 3e-6}
 
 def lengths(name, sizes):
     """Where there is space, equal means 3."""
-    spatial = name in ("legged_robot", "potential")
+    spatial = name in ("legged_robot", "potential", "fape")
     return DISTINCT if sizes == "distinct" else dict.fromkeys(DISTINCT, 3 if spatial else 4)
 
 
@@ -80,11 +82,14 @@ def test_equal_to_its_source(name, sizes, precision):
         assert value.dtype == precision
         assert_allclose(value, expected[label], rtol=TOLERANCE[precision.name], err_msg=label)
 
+    # What stands behind `stop_gradient` is held while the rest moves.
+    held = {"held": (exact[0], exact[2])} if "held" in inspect.signature(example.reference).parameters else {}
+
     def total(moving):
         return loss(moving[0], trial_specs, moving[1], step=step).total
 
     def reference(moving):
-        return sum(example.reference(moving[0], exact[1], moving[1], step).values())
+        return sum(example.reference(moving[0], exact[1], moving[1], step, **held).values())
 
     found = jax.tree.leaves(jax.jit(jax.grad(total))((states, model)))
     wanted = slopes(reference, (exact[0], exact[2]))
@@ -92,6 +97,30 @@ def test_equal_to_its_source(name, sizes, precision):
     for gradient, slope in zip(found, wanted, strict=True):
         tolerance = GRADIENT_TOLERANCE[precision.name]
         assert_allclose(gradient, slope, rtol=tolerance, atol=tolerance * largest)
+
+
+@pytest.mark.parametrize("name", page.NAMES)
+def test_equal_to_it_by_hand(name, precision):
+    """The loss that benchmarks time ours against: each term, and all gradients but those of masks and labels."""
+    example = page.load(name)
+    states, trial_specs, model = drawn(example, DISTINCT, precision)
+    step = getattr(example, "STEP", None)
+    loss = ld.compile(example.LOSS, example.VOCABULARY)
+
+    def ours(moving):
+        values = loss(moving[0], trial_specs, moving[1], step=step)
+        return values.total, dict(values)
+
+    def by_hand(moving):
+        with jax.numpy_rank_promotion("allow"):
+            values = example.by_hand(moving[0], trial_specs, moving[1], step)
+        return sum(values.values()), values
+
+    found, wanted = (jax.jit(jax.grad(f, has_aux=True))((states, model)) for f in (ours, by_hand))
+    assert jax.tree.structure(found) == jax.tree.structure(wanted)
+    largest = max(jnp.abs(leaf).max() for leaf in jax.tree.leaves(wanted[0]))
+    tolerance = TOLERANCE[precision.name]
+    jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=tolerance, atol=tolerance * largest), found, wanted)
 
 
 @pytest.mark.parametrize("name", page.NAMES)

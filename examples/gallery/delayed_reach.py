@@ -1,5 +1,6 @@
 """Delayed reaches: hold still as long as the trial says, then go straight to the target and stop there."""
 
+import jax.numpy as jnp
 import numpy as np
 
 import lossdsl as ld
@@ -49,4 +50,22 @@ def reference(states, trial_specs, model, step):
         "effector_straight_path": 0.1 * np.mean(way / np.linalg.norm(pos[:, -1] - pos[:, 0], axis=-1)),
         "nn_output": 1e-4 * np.mean(np.sum(states["net"]["output"] ** 2, axis=(1, 2))),
         "nn_hidden": 1e-5 * np.mean(np.sum(states["net"]["hidden"] ** 2, axis=(1, 2))),
+    }
+
+
+def by_hand(states, trial_specs, model, step):
+    """The same in JAX."""
+    effector, net = states["mechanics"]["effector"], states["net"]
+    pos, vel, target = effector["pos"], effector["vel"], trial_specs["target"]
+    away = jnp.sum((pos[:, 1:] - target["pos"]) ** 2, axis=-1)
+    steps = away.shape[1]
+    late = (jnp.arange(1, steps + 1, dtype=pos.dtype) / steps) ** 6
+    way = jnp.sum(jnp.linalg.norm(jnp.diff(pos, axis=1), axis=-1), axis=1)
+    return {
+        "effector_fixation": jnp.mean(jnp.sum(away * trial_specs["inputs"]["hold"][:, :, 0], axis=1)),
+        "effector_position": jnp.mean(jnp.sum(away * late, axis=1)),
+        "effector_final_velocity": jnp.mean(jnp.sum((vel[:, -1] - target["vel"][:, -1]) ** 2, axis=-1)),
+        "effector_straight_path": 0.1 * jnp.mean(way / jnp.linalg.norm(pos[:, -1] - pos[:, 0], axis=-1)),
+        "nn_output": 1e-4 * jnp.mean(jnp.sum(net["output"] ** 2, axis=(1, 2))),
+        "nn_hidden": 1e-5 * jnp.mean(jnp.sum(net["hidden"] ** 2, axis=(1, 2))),
     }

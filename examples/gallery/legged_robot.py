@@ -1,5 +1,6 @@
 """A legged robot that follows a command: the reward of its simulator, as a loss."""
 
+import jax.numpy as jnp
 import numpy as np
 
 import lossdsl as ld
@@ -77,3 +78,23 @@ def reference(states, trial_specs, model, step):
         "steps": -steps,
     }
     return {name: 0.02 * np.mean(np.sum(value, axis=1)) for name, value in each_step.items()}
+
+
+def by_hand(states, trial_specs, model, step):
+    """The same in JAX."""
+    base, joint, foot, command = states["base"], states["joint"], states["foot"], trial_specs["command"]
+    vel, rate = base["vel"], base["rate"]
+    missed = jnp.sum((command[..., :2] - vel[..., :2]) ** 2, axis=-1)
+    moving = jnp.linalg.norm(command[..., :2], axis=-1) > 0.1
+    each_step = {
+        "bounce": 2 * vel[..., 2] ** 2,
+        "velocity": -jnp.exp(-missed / 0.25),
+        "turning": -0.5 * jnp.exp(-((command[..., 2] - rate[..., 2]) ** 2) / 0.25),
+        "roll_and_pitch": 0.05 * jnp.sum(rate[..., :2] ** 2, axis=-1),
+        "orientation": jnp.sum(base["gravity"][..., :2] ** 2, axis=-1),
+        "torques": 1e-5 * jnp.sum(joint["torque"] ** 2, axis=-1),
+        "acceleration": 2.5e-7 * jnp.sum((jnp.diff(joint["vel"], axis=1) / 0.02) ** 2, axis=-1),
+        "action_rate": 0.01 * jnp.sum(jnp.diff(states["action"], axis=1) ** 2, axis=-1),
+        "steps": -jnp.sum((foot["air_time"] - 0.5) * foot["touchdown"], axis=-1) * moving,
+    }
+    return {name: 0.02 * jnp.mean(jnp.sum(value, axis=1)) for name, value in each_step.items()}

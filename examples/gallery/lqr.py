@@ -1,5 +1,6 @@
 """The linear-quadratic regulator: quadratic costs of state and control with full matrices, and a terminal cost."""
 
+import jax.numpy as jnp
 import numpy as np
 
 import lossdsl as ld
@@ -44,3 +45,13 @@ def reference(states, trial_specs, model, step):
         values["control"] += sum(control @ trial_specs["R"] @ control for control in u) / trials
         values["terminal"] += x[-1] @ trial_specs["Qf"] @ x[-1] / trials
     return {name: np.float64(value) for name, value in values.items()}
+
+
+def by_hand(states, trial_specs, model, step):
+    """The same in JAX."""
+    x, u, Q, R, Qf = states["x"], states["u"], *(trial_specs[name] for name in ("Q", "R", "Qf"))
+
+    def form(vector, matrix):
+        return jnp.mean(jnp.sum(vector * jnp.matmul(vector, matrix.T, precision="highest"), axis=(1, 2)))
+
+    return {"state": form(x[:, :-1], Q), "control": form(u, R), "terminal": form(x[:, -1:], Qf)}

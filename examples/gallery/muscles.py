@@ -1,5 +1,6 @@
 """An arm with muscles: the L1 distance to the target, squared activations, hidden activity and its derivative."""
 
+import jax.numpy as jnp
 import numpy as np
 
 import lossdsl as ld
@@ -49,4 +50,16 @@ def reference(states, trial_specs, model, step):
         "activations": 5 * np.mean((states["muscle"]["activation"] * strength) ** 2),
         "activity": 0.1 * np.mean(states["hidden"] ** 2),
         "derivative": 1e-4 * np.mean(speed**2),
+    }
+
+
+def by_hand(states, trial_specs, model, step):
+    """The same in JAX."""
+    hidden, force = states["hidden"], model["max_force"]
+    strength = force / jnp.mean(force)
+    return {
+        "position": jnp.mean(jnp.abs(states["hand"] - trial_specs["target"])),
+        "activations": 5 * jnp.mean((states["muscle"]["activation"] * strength) ** 2),
+        "activity": 0.1 * jnp.mean(hidden**2),
+        "derivative": 1e-4 * jnp.mean((jnp.diff(hidden, axis=1) / 0.01) ** 2),
     }

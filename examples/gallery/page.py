@@ -11,7 +11,8 @@ import lossdsl as ld
 HERE = Path(__file__).parent
 DOCS = HERE.parent.parent / "docs"
 NAMES = """
-delayed_reach muscles smoothness lqr burgers beta_vae ppo distillation legged_robot potential
+delayed_reach muscles smoothness lqr burgers causal_pinn crps beta_vae contrastive vicreg distillation tokens heatmaps
+ppo quantile_td sac legged_robot potential fape cox
 """.split()  # noqa: SIM905 - in the order of the page
 INTRODUCTION = """\
 # A gallery of losses

@@ -1,5 +1,7 @@
 """Proximal policy optimisation: clipped surrogate, value error and entropy bonus, means over the valid steps."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 import lossdsl as ld
@@ -65,4 +67,25 @@ def reference(states, trial_specs, model, step):
         "surrogate": -surrogate / count,
         "value_error": 0.5 * error / count,
         "entropy_bonus": -0.01 * entropy / count,
+    }
+
+
+def by_hand(states, trial_specs, model, step):
+    """The same in JAX."""
+    valid, action = trial_specs["valid"], trial_specs["action"].astype(int)
+    # Before anything is made of them, since NaN behind a mask would reach the gradient.
+    old, wanted = (jnp.where(valid, trial_specs[name], 0) for name in ("log_prob", "return"))
+    log_p, advantage = jax.nn.log_softmax(states["policy"]["logits"]), trial_specs["advantage"]
+    ratio = jnp.exp(jnp.take_along_axis(log_p, action[..., None], axis=-1)[..., 0] - old)
+    surrogate = jnp.minimum(ratio * advantage, jnp.clip(ratio, 0.8, 1.2) * advantage)
+    entropy = -jnp.sum(jnp.exp(log_p) * log_p, axis=-1)
+    count = jnp.sum(valid)
+
+    def mean(x):
+        return jnp.sum(jnp.where(valid, x, 0)) / count
+
+    return {
+        "surrogate": -mean(surrogate),
+        "value_error": 0.5 * mean((states["value"] - wanted) ** 2),
+        "entropy_bonus": -0.01 * mean(entropy),
     }

@@ -1,5 +1,6 @@
 """Smooth reaching: minimum jerk and minimum torque change."""
 
+import jax.numpy as jnp
 import numpy as np
 
 import lossdsl as ld
@@ -40,4 +41,14 @@ def reference(states, trial_specs, model, step):
     return {
         "jerk": 0.5 * np.mean(np.sum(jerk**2, axis=(1, 2)) * dt),
         "torque_change": 0.5 * np.mean(np.sum(rate**2, axis=(1, 2)) * dt),
+    }
+
+
+def by_hand(states, trial_specs, model, step):
+    """The same in JAX."""
+    dt = 0.05
+    jerk, rate = jnp.diff(states["hand"], 3, axis=1) / dt**3, jnp.diff(states["torque"], axis=1) / dt
+    return {
+        "jerk": 0.5 * dt * jnp.mean(jnp.sum(jerk**2, axis=(1, 2))),
+        "torque_change": 0.5 * dt * jnp.mean(jnp.sum(rate**2, axis=(1, 2))),
     }
