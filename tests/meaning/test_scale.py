@@ -9,7 +9,8 @@ from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
-from lossdsl.language.expr import Call, Label, Let, Name, call
+from lossdsl.language.definitions import Let
+from lossdsl.language.expr import Call, Label, Name, call
 from lossdsl.operators import axes
 from lossdsl.operators.declaration import OPS
 from tests.operators import test_operators as table
