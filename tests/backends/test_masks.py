@@ -48,9 +48,10 @@ def gradients_behind(text, **changed):
 
 # Pointwise in `batch` and `time`, or of the steps so far: what a step in the mask is made of lies in the mask.
 POINTWISE = """neg abs sqrt exp log log1p tanh sigmoid relu softplus sin cos square log_cosh huber smooth_abs cumsum
-    discount""".split()  # noqa: SIM905
-PAIRS = "+ * / ** minimum maximum greater sigmoid_cross_entropy where clip".split()  # noqa: SIM905
-VECTORS = "norm sqnorm l1norm logsumexp dot cross_entropy kl_divergence quadratic_form softmax log_softmax".split()  # noqa: SIM905
+    discount tan erf sign stop_gradient cummax cummin""".split()  # noqa: SIM905
+PAIRS = "+ * / ** minimum maximum greater less equal atan2 sigmoid_cross_entropy where clip".split()  # noqa: SIM905
+VECTORS = """norm sqnorm l1norm logsumexp dot cross_entropy kl_divergence quadratic_form softmax log_softmax max min var
+    std quantile gather final""".split()  # noqa: SIM905
 numbers = st.sampled_from(["S", "alpha", "2", "0.5"]).map(ld.parse)
 
 
@@ -68,6 +69,10 @@ def pointwise(draw, depth=3):
             return call(name, draw(inner), draw(inner | numbers))
         case name if name in POINTWISE:
             return call(name, draw(inner))
+        case "max" | "min" | "var" | "std" | "final" as name:
+            return call(name, draw(vectors(depth - 1)), static="xy")
+        case "quantile" | "gather" as name:
+            return call(name, draw(vectors(depth - 1)), ld.parse(draw(st.sampled_from("01"))), static="xy")
         case "dot" | "cross_entropy" | "kl_divergence" as name:
             return call(name, *(draw(vectors(depth - 1)) for _ in range(2)))
         case "quadratic_form":
@@ -84,16 +89,43 @@ def vectors(draw, depth):
     return call(draw(st.sampled_from(["*", "+"])), draw(leaf), draw(pointwise(depth - 1))) if depth > 1 else draw(leaf)
 
 
+# What reduces what a mask leaves in.
+REDUCED = [
+    "mean({}, where={}, axis=(batch, time))",
+    "max({}, where={})",
+    "min({}, where={})",
+    "var({}, where={})",
+    "std({}, where={})",
+    "quantile({}, 0.4, where={})",
+    "norm({}, where={}, axis=time)",
+    "sqnorm({}, where={}, axis=time)",
+    "l1norm({}, where={}, axis=time)",
+    "logsumexp({}, where={}, axis=time)",
+    "square(softmax({}, where={}, axis=time))",
+    "log_softmax({}, where={}, axis=time)",
+    "final({}, where={})",
+    "initial({}, where={})",
+    "final(cumsum({}, where={}))",
+    "final(cummax({}, where={}))",
+    "final(cummin({}, where={}))",
+    "discount({}, exponent=2, where={})",
+    "initial(discounted_sum({}, 0.9, where={}))",
+    "discounted_sum({}, alpha/2, last=S, where={})",
+]
 WINDOWS = {"{}": "valid", "{}[1:]": "valid[1:]", "diff({})": "valid[1:]", "diff({}, 2)": "valid[2:]"}
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(
-    pointwise().map(str), st.sampled_from(sorted(WINDOWS)), st.booleans(), st.sampled_from([0.0, -1.0, np.nan, np.inf])
+    pointwise().map(str),
+    st.sampled_from(REDUCED),
+    st.sampled_from(sorted(WINDOWS)),
+    st.booleans(),
+    st.sampled_from([0.0, -1.0, np.nan, np.inf]),
 )
-def test_what_stands_behind_a_mask_changes_nothing(expr, window, defined, filling):
-    body, mask = ("d", f"d = {expr}; ") if defined else (f"({expr})", "")
-    loss = ld.compile(f"{mask}mean({window.format(body)}, where={WINDOWS[window]}, axis=(batch, time))", VOCABULARY)
+def test_what_stands_behind_a_mask_changes_nothing(expr, reduced, window, defined, filling):
+    body, definition = ("d", f"d = {expr}; ") if defined else (f"({expr})", "")
+    loss = ld.compile(definition + reduced.format(window.format(body), WINDOWS[window]), VOCABULARY)
     whole, padded = data(), data()
     for name in BEHIND:
         padded[name][VALID == 0] = filling
@@ -108,6 +140,50 @@ def test_what_stands_behind_a_mask_changes_nothing(expr, window, defined, fillin
         np.testing.assert_allclose(gradient[name], wanted_gradients[0][name], rtol=1e-4, atol=1e-5)
     for name, slope in of_loss.parameters.items():
         np.testing.assert_allclose(slope, wanted_gradients[1].parameters[name], 1e-4, 1e-5)
+
+
+@pytest.mark.parametrize("reduced", REDUCED)
+def test_a_trial_with_nothing_in_it_gives_nothing(reduced):
+    """And no gradient, whatever stands there; the last trial has no valid step."""
+    text = reduced.format("log(x)", "valid")
+    states = data()
+    states["x"][VALID == 0] = np.nan
+    loss = ld.compile(text, VOCABULARY)
+    values = loss.per_trial(states, None).total if "batch" not in text else None
+    _, (gradient, _) = value_and_gradients(loss, states)
+    assert values is None or values[-1] == 0
+    assert np.isfinite(gradient["x"]).all()
+    assert not np.any(gradient["x"][VALID == 0])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # A whole trial is left out, of which what is inside a mask is not finite either.
+        "mean(max(x, where=valid), where=less(index(axis=batch), 1), axis=batch)",
+        "mean(std(log(x), where=valid), where=less(index(axis=batch), 1), axis=batch)",
+        "mean(final(cummax(log(x))), where=less(index(axis=batch), 1), axis=batch)",
+        "mean(initial(discounted_sum(log(x), 0.5)), where=less(index(axis=batch), 1), axis=batch)",
+        # The same trials end at the same steps.
+        "sum(log(x), where=less(index(axis=time), expand(6 - 3*index(axis=batch), axis=time)))",
+        "sum(discounted_sum(log(x), 0.5, where=valid), where=valid)",
+        "mean(sum(diff(log(pos), axis=xy), axis=xy), where=valid)",
+        "mean(gather(log(pos), where(valid, 1, -1), axis=xy), where=valid)",
+        "sum(rename(log(x), time=other), where=rename(valid, time=other), axis=other)",
+        "sum(sum(log(pos)*expand(log(y), axis=xy), where=expand(valid, axis=xy), axis=(time, xy)), axis=batch)",
+        "mean(minimum(log(x), x, 1), where=valid)",
+        "mean(dot(one_hot(where(valid, 1, 7), axis=xy), log(pos)), where=valid)",
+    ],
+)
+def test_nothing_comes_from_where_a_mask_is_0(text):
+    states = data()
+    for name in ("x", "y", "pos"):
+        states[name][VALID == 0] = np.nan
+    value, (gradient, _) = value_and_gradients(ld.compile(text, VOCABULARY), states)
+    assert np.isfinite(value)
+    for name in ("x", "y", "pos"):
+        assert np.isfinite(gradient[name]).all()
+        assert not np.any(gradient[name][VALID == 0])
 
 
 @pytest.mark.parametrize("text", ["mean(sqrt(x - 2), where=m, axis=batch)", "mean(sqrt(x - c), where=m, axis=batch)"])
