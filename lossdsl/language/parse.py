@@ -25,7 +25,8 @@ def parse(text: str) -> Expr:
         text: A loss, with definitions before it if it has any.
 
     Returns:
-        The tree. Names are not looked up yet; operators, their options and their number of arguments are checked.
+        The tree. Operators, their options and their number of arguments are checked; names, of what is called too, are
+        looked up when the loss is bound.
 
     Raises:
         LossError: With the place in the text and a hint.

@@ -15,7 +15,7 @@ from lossdsl.meaning.vocabulary import Definition, Parameter, Vocabulary
 from lossdsl.operators import OPS, STEP
 
 # How many names and numbers a call may have when it is written out, and all calls of a loss together.
-_LONGEST, _MOST = 20_000, 200_000
+_LONGEST, _MOST = 5_000, 100_000
 
 
 @dataclass(frozen=True)

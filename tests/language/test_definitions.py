@@ -23,20 +23,18 @@ def moved(draw):
     for number in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(rows) - 1))
         name, value = rows[at]
-        parts = [part for part in value.walk() if _may_move(part)]
+        parts = [part for part in value.walk() if isinstance(part, Call) and not part.has(Label)]
         if not parts:
             continue
-        part = draw(st.sampled_from(parts))
-        inner = [p for p in part.walk() if p is not part and _may_be_given(p)] or [part]
-        given = draw(st.lists(st.sampled_from(inner), min_size=1, max_size=3, unique=True))
-        body, used = _without(part, given)
-        if not used:
+        part = max(draw(st.lists(st.sampled_from(parts), min_size=1, max_size=3)), key=lambda part: part.size)
+        body, given = draw(without(part, f"x{number}_"))
+        if not given:
             continue
-        arguments = tuple(Name(name=_argument(i)) for i in range(len(used)))
-        in_order = draw(st.integers(0, len(used)))
-        order = [*range(in_order), *draw(st.permutations(range(in_order, len(used))))]
+        arguments = tuple(Name(name=f"x{number}_{i}") for i in range(len(given)))
+        in_order = draw(st.integers(0, len(given)))
+        order = [*range(in_order), *draw(st.permutations(range(in_order, len(given))))]
         keys = (*[None] * in_order, *(arguments[i] for i in order[in_order:]))
-        call = Called(tuple(used[i] for i in order), callee=Name(name=f"f{number}"), keys=keys)
+        call = Called(tuple(given[i] for i in order), callee=Name(name=f"f{number}"), keys=keys)
         rows[at] = (name, value.xreplace({part: call}))
         defined = Name(name=f"f{number}"), Function((body,), arguments=arguments)
         rows.insert(draw(st.integers(0, len(rows) - 1)), defined)
@@ -45,35 +43,25 @@ def moved(draw):
     return original, Let((*(v for _, v in definitions), loss), names=tuple(n for n, _ in definitions))
 
 
-def _argument(number):
-    return f"arg_{number}"
-
-
-def _may_move(part):
-    """Whether a part can be the body of a definition: no label in it, and no argument of another."""
-    return isinstance(part, Call) and not part.is_open and not part.has(Label)
-
-
-def _may_be_given(part):
-    """Whether a part is a value of its own; a sum at the top of a loss need not be one."""
-    return isinstance(part, Name) or (isinstance(part, Call) and part.op.name not in ("+", "neg", "*", "/"))
-
-
-def _without(part, given):
-    """A part with some parts of it as arguments, and those that still stand in it."""
-    used = []
-    for value in given:
-        argument = Argument(name=_argument(len(used)))
-        changed = part.xreplace({value: argument})
-        if changed != part and _all_used(changed, len(used) + 1):
+@st.composite
+def without(draw, part, prefix):
+    """A part with some parts of it as arguments, those of the definition that it stands in among them; and these."""
+    known = [node for node in part.walk() if isinstance(node, Argument)]
+    inner = [node for node in part.walk() if node is not part and _may_be_given(node)] or [part]
+    chosen = dict.fromkeys([*draw(st.lists(st.sampled_from(inner), max_size=4)), *known, inner[-1]])
+    given = []
+    for value in chosen:
+        changed = part.xreplace({value: Argument(name=f"{prefix}{len(given)}")})
+        names = {node.name for node in changed.walk() if isinstance(node, Argument)}
+        if changed != part and names >= {f"{prefix}{i}" for i in range(len(given) + 1)}:
             part = changed
-            used.append(value)
-    return part, used
+            given.append(value)
+    return part, given
 
 
-def _all_used(body, number):
-    names = {node.name for node in body.walk() if isinstance(node, Argument)}
-    return names == {_argument(i) for i in range(number)}
+def _may_be_given(node):
+    """Whether it is a value of its own; a sum at the top of a loss need not be one."""
+    return isinstance(node, Name | Number) or (isinstance(node, Call) and node.op.name not in ("+", "neg", "*", "/"))
 
 
 @settings(max_examples=60)
@@ -165,6 +153,13 @@ def test_what_is_wrong_whatever_is_given_is_told_once():
 def chain(body, number=60, last="x + x"):
     lines = [f"f0(x) = {last}", *(f"f{i}(x) = {body.replace('f(', f'f{i - 1}(')}" for i in range(1, number))]
     return lines, f"f{number - 1}(position)"
+
+
+def test_what_does_not_fit_inside_a_sum_is_told_once_too():
+    with pytest.raises(ld.LossError) as caught:
+        ld.compile("f(x) = x + (sum(velocity, axis=batch) + final(velocity)); tanh(f(1)) + tanh(f(2)) + f(3)")
+    (failure,) = caught.value.errors
+    assert failure.message.endswith("do not fit: (time,) and (batch,)")
 
 
 @pytest.mark.parametrize("body", ["f(x) + f(x)", "f(x + x)", "f(x)", "f(f(x))", "f(x*x) - f(-x)", "tanh(f(x))"])
