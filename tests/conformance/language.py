@@ -294,7 +294,7 @@ def weights(rng):
     yield "cost/3*3", "distinct", [("cost", 1, "cost")]
     yield "-(-cost)/7", "distinct", [("cost", Fraction(1, 7), "cost")]
     yield "(2*cost)*(3*S)", "distinct", [("cost*S", 6, "cost*S")]
-    yield "(cost/2)/(S*4)", "distinct", [("cost/(S*4)", Fraction(1, 2), "cost/(S*4)")]
+    yield "(cost/2)/(S*4)", "distinct", [("cost/S", Fraction(1, 8), "cost/S")]
     yield "2*(3*(4*cost))", "distinct", [("cost", 24, "cost")]
     yield "1.1**30*S", "distinct", [("S", Fraction("1.1") ** 30, "S")]
     yield (
@@ -330,6 +330,27 @@ def normal_form(rng):
         ("norm(cost, axis=time)**2", "sqnorm(cost, axis=time)"),
         ("norm(-turned)**2", "sqnorm(turned)"),
     ]
+    outside = [
+        ("sqnorm(-2*pos)", "sqnorm(pos)", 4),
+        ("norm(pos/-4)", "norm(pos)", Fraction(1, 4)),
+        ("l1norm(-pos/5)", "l1norm(pos)", Fraction(1, 5)),
+        ("sqnorm(2**0.5*pos)", "sqnorm(pos)", 2),
+        ("sum(square(alpha*turned), axis=xy)", "sum(square(turned), axis=xy)", "alpha**2"),
+        ("norm(-alpha*pos/4)", "norm(pos)", "alpha/4"),
+        ("max(-2*cost)", "max(-cost)", 2),
+        ("min(alpha**2*cost)", "min(cost)", "alpha**2"),
+        ("final(norm(2*pos))", "final(norm(pos))", 2),
+        ("norm(final(3*(pos + turned)))", "norm(final(pos + turned))", 3),
+        ("quadratic_form(2*pos, 3*Q)", "quadratic_form(pos, Q)", 12),
+        ("dot(2*pos, -turned)", "dot(pos, turned)", -2),
+        ("(2*cost)**3", "cost**3", 8),
+        ("S/(2*exp(cost))", "S/exp(cost)", Fraction(1, 2)),
+        ("norm(3*pos)**2", "sqnorm(pos)", 9),
+        ("max(alpha*cost)", "max(alpha*cost)", 1),
+        ("tanh(norm(2*pos))", "tanh(norm(2*pos))", 1),
+        ("sqnorm(0*pos)", "sqnorm(0*pos)", 1),
+        ("mean(cost, where=2*valid)", "mean(cost, where=2*valid)", 1),
+    ]
     for name in MOST:
         for before, after in same:
             yield before, name, [(after, 1, before)]
@@ -356,6 +377,9 @@ def normal_form(rng):
         yield "cost + cost as copy", name, [("cost", 1, "cost"), ("copy", 1, "cost")]
         yield "(cost as x + S) - 2*(lambda as y)", name, [("x", 1, "cost"), ("S", 1, "S"), ("y", -2, "lambda")]
         yield "final(cost as last)", name, [("last", 1, "final(cost)")]
+        for before, after, weight in outside:
+            yield before, name, [(after, weight, after)]
+            yield f"{before} as out - S", name, [("out", weight, after), ("S", -1, "S")]
         yield "S + cost + S", name, [("S", 2, "S"), ("cost", 1, "cost")]
         yield "cost*S + S*cost", name, [("cost*S", 1, "cost*S"), ("S*cost", 1, "S*cost")]
 
