@@ -56,9 +56,10 @@ def by_hand(states, trial_specs, model, step):
 
     def seen(structure):
         rotation, exact = structure["rotation"], {"precision": "highest"}
-        atoms = jnp.einsum("bfxl,bax->bfal", rotation, structure["atom"], **exact)
-        return atoms - jnp.einsum("bfxl,bfx->bfl", rotation, structure["origin"], **exact)[:, :, None]
+        # The order of a batched product of matrices, which nothing has to turn.
+        atoms = jnp.einsum("bfxl,bax->bfla", rotation, structure["atom"], **exact)
+        return atoms - jnp.einsum("bfxl,bfx->bfl", rotation, structure["origin"], **exact)[..., None]
 
     missed = seen(states) - seen(trial_specs)
-    distance = jnp.sqrt(jnp.sum(missed**2, axis=-1) + 1e-4)
+    distance = jnp.sqrt(jnp.sum(missed**2, axis=2) + 1e-4)
     return {"fape": jnp.mean(jnp.minimum(distance, 10)) / 10}
