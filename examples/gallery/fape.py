@@ -9,9 +9,7 @@ SOURCE = """
 Jumper et al. (2021), Highly accurate protein structure prediction with AlphaFold, supplementary algorithm 28 (FAPE),
 with its clamp of 10 Å, scale of 10 Å and `epsilon` of 1e-4 Å².
 """
-EASIER = (
-    "Axes are joined by name: a `dot` of `frame xyz local` and `atom xyz` along `xyz` is every atom in every frame."
-)
+EASIER = "Each `dot` along `xyz` joins `frame xyz local` and `atom xyz` by name: every atom, seen from every frame."
 VOCABULARY = ld.Vocabulary(
     quantities={
         "atom": ld.Quantity("states.atom", "batch atom xyz", r"\mathbf{x}", "Å"),
