@@ -8,10 +8,12 @@ import lossdsl as ld
 
 SOURCE = """
 Wang, Sankaran and Perdikaris (2022), Respecting causality is all you need for training physics-informed neural
-networks, section 3, for the Allen-Cahn equation of section 4.1: `u_t - 0.0001*u_xx + 5*u**3 - 5*u = 0` from
+networks, section 3, for its Allen-Cahn equation: `u_t - 0.0001*u_xx + 5*u**3 - 5*u = 0` from
 `u(0, x) = x**2*cos(pi*x)`.
 """
-EASIER = "`cumsum` less the present step is the sum of those before; with `stop_gradient` the weights are no way out."
+EASIER = (
+    "`cumsum` less the present step is the sum of those before; `stop_gradient` keeps the weights out of the slope."
+)
 VOCABULARY = ld.Vocabulary(
     quantities={
         "u": ld.Quantity("states.u", "time point", "u"),

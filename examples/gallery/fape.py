@@ -9,9 +9,7 @@ SOURCE = """
 Jumper et al. (2021), Highly accurate protein structure prediction with AlphaFold, supplementary algorithm 28 (FAPE),
 with its clamp of 10 Å, scale of 10 Å and `epsilon` of 1e-4 Å².
 """
-EASIER = (
-    "Axes are joined by name: a `dot` of `frame xyz local` and `atom xyz` along `xyz` is every atom in every frame."
-)
+EASIER = "Each `dot` along `xyz` joins `frame xyz local` and `atom xyz` by name: every atom, seen from every frame."
 VOCABULARY = ld.Vocabulary(
     quantities={
         "atom": ld.Quantity("states.atom", "batch atom xyz", r"\mathbf{x}", "Å"),
@@ -56,9 +54,10 @@ def by_hand(states, trial_specs, model, step):
 
     def seen(structure):
         rotation, exact = structure["rotation"], {"precision": "highest"}
-        atoms = jnp.einsum("bfxl,bax->bfal", rotation, structure["atom"], **exact)
-        return atoms - jnp.einsum("bfxl,bfx->bfl", rotation, structure["origin"], **exact)[:, :, None]
+        # The order of a batched product of matrices, which nothing has to turn.
+        atoms = jnp.einsum("bfxl,bax->bfla", rotation, structure["atom"], **exact)
+        return atoms - jnp.einsum("bfxl,bfx->bfl", rotation, structure["origin"], **exact)[..., None]
 
     missed = seen(states) - seen(trial_specs)
-    distance = jnp.sqrt(jnp.sum(missed**2, axis=-1) + 1e-4)
+    distance = jnp.sqrt(jnp.sum(missed**2, axis=2) + 1e-4)
     return {"fape": jnp.mean(jnp.minimum(distance, 10)) / 10}

@@ -160,7 +160,91 @@ def legged_robot() -> Figure:
     return figure
 
 
-FIGURES = (delayed_reach, smoothness, burgers, beta_vae, ppo, distillation, legged_robot)
+def causal_pinn() -> Figure:
+    """The weight of each time while the network learns one time after the other."""
+    example, time = load("causal_pinn"), np.linspace(0, 1, 101)
+    text = example.LOSS.replace("mean(weight*residual)", "sum(weight*each)").split("+ 100")[0]
+    rows = example.VOCABULARY.quantities | {"each": ("states.each", "time")}
+    loss = ld.compile(text, ld.Vocabulary(rows, parameters=example.VOCABULARY.parameters))
+    figure, left, right = two()
+    for until, color in zip((0.0, 0.3, 0.7), (GREY, BLUE, ORANGE), strict=True):
+        missed = 0.02 + 0.6 / (1 + np.exp(-(time - until) / 0.03))
+        zero = jnp.zeros((101, 1))
+        states = {"u": zero, "u_xx": zero, "u_t": jnp.asarray(missed)[:, None]}
+        counted = jax.grad(lambda each, states=states: loss({**states, "each": each}, None).total)(jnp.ones(101))
+        left.plot(time, missed**2, color=color, label=f"learnt up to t = {until:g}" if until else "at first")
+        right.plot(time, counted, color=color)
+    left.set(xlabel="t", ylabel="squared residual", ylim=(0, 0.65), title="what is left to learn")
+    right.set(xlabel="t", ylabel="weight", ylim=(0, 1.05), title="what counts now")
+    left.legend(loc="upper left")
+    return figure
+
+
+def crps() -> Figure:
+    """The score of forecasts that are too sure, right, and too careful, of what has a spread of 1 K."""
+    example = load("crps")
+    loss = ld.compile(example.LOSS, example.VOCABULARY)
+    # Of the normal distribution, at even steps of its probability.
+    came, members = (jax.scipy.special.ndtri((jnp.arange(n) + 0.5) / n) for n in (500, 100))
+    spreads = np.geomspace(0.25, 4, 33)
+    trial_specs = {"observed": came[None], "latitude": jnp.zeros(500)}
+    ensembles = [jnp.broadcast_to(spread * members[None, :, None], (1, 100, 500)) for spread in spreads]
+    found = [loss({"forecast": forecast}, trial_specs) for forecast in ensembles]
+    figure, axes = plt.subplots(figsize=(4.5, 2.4), layout="constrained")
+    for label, color in (("error", GREY), ("spread", ORANGE)):
+        axes.plot(spreads, [values[label] for values in found], color=color, label=f"`{label}`")
+    total = np.array([values.total for values in found])
+    axes.plot(spreads, total, color=BLUE, label="total")
+    axes.plot(spreads[total.argmin()], total.min(), "o", color=BLUE)
+    axes.set(xscale="log", xlabel="spread of the forecast (K)", ylabel="score (K)", ylim=(-1.5, 2.5))
+    axes.set_xticks((0.25, 0.5, 1, 2, 4), ("0.25", "0.5", "1", "2", "4"))
+    axes.set_xticks([], minor=True)
+    axes.legend(loc="upper left")
+    return figure
+
+
+def heatmaps() -> Figure:
+    """The focal loss against the probability, at a centre, beside it and far away."""
+    p = np.linspace(0.001, 0.999, 401)
+    figure, left, right = two()
+    for text, name, color in (("-log(x)", "cross entropy", GREY), ("-square(1 - x)*log(x)", "focal", BLUE)):
+        left.plot(p, curve(text, p), color=color, label=name)
+    for heat, color in zip((0.0, 0.5, 0.9), (BLUE, ORANGE, GREEN), strict=True):
+        right.plot(p, curve(f"-(1 - {heat})**4*square(x)*log(1 - x)", p), color=color, label=f"heat {heat:g}")
+    left.set(xlabel="probability", ylabel="cost", ylim=(0, 3), title="at a centre")
+    right.set(xlabel="probability", ylabel="cost", ylim=(0, 3), title="elsewhere")
+    left.legend(), right.legend()
+    return figure
+
+
+def quantile_td() -> Figure:
+    """Huber's loss of a quantile, for a low, the middle and a high one."""
+    error = np.linspace(-3, 3, 301)
+    figure, axes = plt.subplots(figsize=(4.5, 2.4), layout="constrained")
+    for tau, color in zip((0.1, 0.5, 0.9), (BLUE, GREY, ORANGE), strict=True):
+        axes.plot(error, curve(f"abs({tau} - less(x, 0))*huber(x)", error), color=color, label=f"tau = {tau}")
+    axes.set(xlabel="target less quantile", ylabel="cost")
+    axes.legend(loc="upper center")
+    return figure
+
+
+def fape() -> Figure:
+    """What one atom costs, and how hard it pulls: not at all beyond the clamp."""
+    figure, left, right = two()
+    distance = np.linspace(0, 20, 401)
+    for text, name, color in (("x**2/100", "squared", GREY), ("minimum(sqrt(x**2 + 1e-4), 10)/10", "clamped", BLUE)):
+        left.plot(distance, curve(text, distance), color=color, label=name)
+        right.plot(distance, slope(text, jnp.asarray(distance)), color=color)
+    left.set(xlabel="distance (Å)", ylabel="cost", ylim=(0, 2), title="an atom in a frame")
+    right.set(xlabel="distance (Å)", ylabel="slope (1/Å)", ylim=(0, 0.4), title="what the network feels")
+    left.legend(loc="upper left")
+    return figure
+
+
+FIGURES = (
+    *(delayed_reach, smoothness, burgers, causal_pinn, crps, beta_vae, distillation, heatmaps, ppo, quantile_td),
+    *(legged_robot, fape),
+)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ SOURCE = """
 Law and Deng (2018), CornerNet, eq. (1) to (3), as in Zhou, Wang and Krähenbühl (2019), Objects as points, eq. (1) and
 (2); Milletari, Navab and Ahmadi (2016), V-Net, section 3, for Dice.
 """
-EASIER = "`softplus` of logits is a logarithm that never overflows; means of an image are over the axes that it has."
+EASIER = "`softplus` of logits is a logarithm that never overflows; `where` takes one of two costs at each place."
 VOCABULARY = ld.Vocabulary(
     quantities={
         "logits": ld.Quantity("states.heat", "batch row column class", "l"),

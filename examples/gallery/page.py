@@ -17,10 +17,10 @@ ppo quantile_td sac legged_robot potential fape cox
 INTRODUCTION = """\
 # A gallery of losses
 
-Ten losses that people use, from ten corners, each as a text with the vocabulary that says what its names mean. The
-files of `examples/gallery` hold both, with random data and the same loss written apart in NumPy; the tests hold values
-and gradients against it. In the formulas `b` are trials, `t` time steps, angle brackets means, and what stands after a
-colon is a mask.
+Twenty losses that people use, from as many corners, each as a text with the vocabulary that says what its names mean.
+The files of `examples/gallery` hold both, with random data, the same loss written apart in NumPy, and once more by hand
+in JAX; the tests hold values and gradients against both, and [the benchmarks](performance.md) time. In the formulas `b`
+are trials, `t` time steps, angle brackets means, and what stands after a colon is a mask.
 """
 CLOSING = """\
 ## What the language has for them
@@ -40,7 +40,13 @@ None of these is for one example. `lossdsl ops` lists all operators.
 | `cross_entropy(logits, labels)` | labels with the axis of the classes are probabilities, else numbers of classes |
 | `kl_divergence(logits_p, logits_q)`, `sigmoid_cross_entropy(logits, labels)` | from logits, also large ones |
 | `l1norm(model)` | with `sqnorm(model)` the elastic net |
-| `greater(x, y)`, `where(m, x, y)` | an indicator, and a choice |
+| `greater(x, y)`, `less`, `equal`, `where(m, x, y)` | indicators, and a choice |
+| `rename(x, batch=other)` | a second copy of an axis, for pairs of trials, members or quantiles |
+| `expand(x, axis=other)` | the same along an axis that `x` lacks; nothing is stretched unasked |
+| `dot(x, y, axis=xyz)` | where each has axes of its own all pairs are made, by one `einsum` |
+| `index(axis=quantile)`, `length(axis=batch)` | the places along an axis, from 0, and how many there are |
+| `gather(x, i, axis=action)`, `one_hot(i, axis=other)` | the value at a place, and a 1 there |
+| `stop_gradient(x)` | the value, into which no gradient goes: targets, weights, what another loss trains |
 
 A mean with a mask of nothing but 0 is 0. Axes that do not fit are told when the loss is compiled:
 
@@ -74,6 +80,9 @@ def section(name: str) -> str:
         f"```math\n{loss.latex()}\n```",
         "<details><summary>In full</summary>",
         f"```math\n{loss.latex(expand=True)}\n```",
+        "</details>",
+        "<details><summary>By hand in JAX</summary>",
+        f"```python\n{inspect.getsource(example.by_hand)}```",
         "</details>",
         *([f"![{title}](pictures/{picture})"] if (DOCS / "pictures" / picture).exists() else []),
         f"*What became easier:* {example.EASIER}",

@@ -7,7 +7,7 @@ import numpy as np
 import lossdsl as ld
 
 SOURCE = """
-Haarnoja et al. (2018), Soft actor-critic algorithms and applications, eq. (5), (7) and (17), with the smallest of two
+Haarnoja et al. (2018), Soft actor-critic algorithms and applications, eq. (5), (7) and (18), with the smallest of two
 critics.
 """
 EASIER = "`stop_gradient` says in the text what each of three losses leaves alone; their sum is one loss to descend."

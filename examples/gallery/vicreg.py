@@ -8,7 +8,7 @@ import lossdsl as ld
 
 SOURCE = """
 Bardes, Ponce and LeCun (2022), VICReg: variance-invariance-covariance regularization for self-supervised learning,
-eq. (1) to (6), with the weights 25, 25 and 1 of section 4.2.
+eq. (1) to (6), with the weights 25, 25 and 1 of its experiments.
 """
 EASIER = "A covariance is a `dot` along the batch with a renamed copy; `one_hot` of `index` is the identity matrix."
 VOCABULARY = ld.Vocabulary(
