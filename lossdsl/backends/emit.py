@@ -207,7 +207,7 @@ class _Writer:
                 before = ":, " * list(frame).index(TIME)
                 return f"{self.code(node.args[0], ATOM)}[{before}{subscript_text(node.static)}]", ATOM
         if node.op.renames:
-            return self.code(node.args[0], UNARY), UNARY
+            return self.code(node.args[0], ATOM), ATOM
         parameters = node.op.parameters(len(args))
         written = [self.argument(node, *parameter, arg) for parameter, arg in zip(parameters, node.args, strict=True)]
         return f"ops.{node.op.code}({', '.join([*filter(None, written), *self.axis(node)])})", ATOM
@@ -239,7 +239,8 @@ class _Writer:
         """A sum; a long one in several lines, since Python nests `a + b + c` to the left."""
         total = self.aligned(node.args[0], frame, SUM)
         for count, arg in enumerate(node.args[1:], start=1):
-            minus = isinstance(arg, Call) and arg.op.name == "neg" and not arg.constant
+            minus = isinstance(arg, Call) and arg.op.name == "neg"
+            minus = minus and (not arg.constant or isinstance(arg.args[0], Number))
             addend = self.aligned(arg.args[0] if minus else arg, frame, PRODUCT)
             total += f" {'-' if minus else '+'} {addend}"
             if count % _WIDEST_SUM == 0 and count + 1 < len(node.args):

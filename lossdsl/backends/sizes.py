@@ -57,10 +57,10 @@ def _beside(node: Call, i: int, likes: Likes) -> Likes:
 
 
 def _holder(node: Expr, axis: str) -> Expr:
-    """What is as long along an axis as an expression; where it takes lengths itself, a part that does not."""
+    """What is as long along an axis as an expression, and takes no lengths itself; as little of it as that needs."""
     if isinstance(node, Name) and lacks_length(node):
         return _holder(_unfolded(node), axis)
-    if not isinstance(node, Call) or not any(map(lacks_length, node.walk())):
+    if not isinstance(node, Call):
         return node
     # Elementwise, or the same along another axis.
     if node.op.rule.each_step and axis not in named(node.static):

@@ -172,6 +172,11 @@ class Printer:
                 return self.picked(node, scope)
             case "expand":
                 return self.piece(node.args[0], scope)
+            case "rename" if all(old != BATCH and new in scope.index for old, new in node.static):
+                # The index that runs over the new axis says it.
+                kept = {axis: at for axis, at in scope.index.items() if axis not in dict(node.static).values()}
+                names = {old: scope.index[new] for old, new in node.static}
+                return self.piece(node.args[0], replace(scope, index=kept | names))
         return self.template(node, scope)
 
     def operands(self, node: Call, scope: _Scope) -> Iterator[tuple[Expr, _Scope]]:
