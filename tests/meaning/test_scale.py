@@ -322,7 +322,7 @@ def test_a_loss_with_factors_anywhere_is_its_own_normal_form(tree):
 
 
 @pytest.mark.parametrize("special", [False, True], ids=["finite", "with 0, inf and NaN"])
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(tree=with_factors(), seed=st.integers(0, 1000))
 def test_factors_anywhere_change_neither_value_nor_gradient(special, tree, seed):
     arrays = sample(seed, special)
