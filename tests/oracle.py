@@ -463,7 +463,9 @@ class Oracle:
             return Named(places, axes, free)
         (x,) = operands
         data = x.data[(..., *(None for _ in axes))] if x.axes else x.data
-        data = (data == places) * 1.0 if name == "one_hot" else data + np.zeros(lengths)
+        # The shape in full: no rank is promoted.
+        along = [1] * len(x.axes) + lengths
+        data = (data == places.reshape(along)) * 1.0 if name == "one_hot" else data + np.zeros(along)
         return Named(data, (*x.axes, *axes), (*x.free, *free))
 
     def quadratic(self, x, matrix, axis):
