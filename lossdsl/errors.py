@@ -177,6 +177,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "not-finite": (LossValueError, "the weight of a term is `{weight}`, which is not a finite real number", "check the divisions and powers in it"),
     "too-large": (LossValueError, "`{found}` is too large or too small to compute exactly", "write the number itself"),
     "too-long-written-out": (LossValueError, "{found} is too long, written out: it would have more than {limit:,} names and numbers", "define the parts that repeat without arguments, `part = ...`"),
+    "too-long-for-sympy": (LossValueError, "{found} is too long for SymPy, where each definition is written out: it would have more than {limit:,} names and numbers", "give SymPy the definitions one by one"),
     "bad-weight": (LossValueError, "{what} `{name}` is {got}", "give a finite real number"),
     "ensemble": (LossValueError, "these are losses that are mapped over, not one loss", "work on each of them, as in `jax.vmap(lambda loss: 2*loss)(losses)`"),
     "scale": (LossValueError, "a loss cannot be multiplied by {got}", "multiply by a number; to multiply two penalties write them in a text: `a*b`"),

@@ -4,7 +4,7 @@ Nothing here comes from the lowering, the emitter, the normal form or the axes o
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -290,6 +290,7 @@ class Oracle:
         numbers: The parameters and `step`.
         formulas: What an operator computes; the lowerings of lossdsl may be put here, to differentiate the tree.
         number: The kind of number that a literal becomes.
+        stopped: What stands in `stop_gradient`, once noted: it keeps its value when the arrays change.
     """
 
     arrays: dict[str, Named]
@@ -297,6 +298,7 @@ class Oracle:
     numbers: dict[str, Any] = field(default_factory=dict)
     formulas: dict[str, Any] = field(default_factory=lambda: FORMULAS)
     number: Any = np.float64
+    stopped: dict[Expr, Named] | None = None
 
     def total(self, node):
         """The scalar that a loss stands for: `time` is summed, `batch` is averaged."""
@@ -374,6 +376,8 @@ class Oracle:
             case Name():
                 return self.arrays[node.name]
         name, operands = node.op.name, [self(arg) for arg in node.args]
+        if name == "stop_gradient" and self.stopped is not None:
+            return self.stopped.setdefault(node, replace(operands[0], data=np.array(operands[0].data)))
         if name in ("expand", "index", "length", "one_hot", "rename"):
             return self.shaped(name, operands, node.static)
         operands = _beside_each_other(operands)

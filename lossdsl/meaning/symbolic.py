@@ -123,7 +123,7 @@ def _put_in(node: Expr, known: Mapping[Expr, Expr]) -> Expr:
         found = callee.args[0].xreplace({Argument(name=name): value for name, value in given.items()})
     if found.size > _MAX_UNFOLDED:
         found_text = f"`{clip(str(node.span))}`" if node.span else "the loss"
-        raise error("too-long-written-out", node.span, found=found_text, limit=_MAX_UNFOLDED)
+        raise error("too-long-for-sympy", node.span, found=found_text, limit=_MAX_UNFOLDED)
     return found
 
 

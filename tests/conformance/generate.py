@@ -8,7 +8,7 @@ import random
 import sys
 from collections import Counter
 
-from tests.conformance import language, operators, stored, written
+from tests.conformance import language, operators, stored, wider, written
 from tests.conformance.data import datasets
 from tests.conformance.expected import Unfit, expected
 from tests.conformance.randoms import losses
@@ -53,6 +53,12 @@ def families():
         "operators-distributions": operators.distributions(),
         "masks": operators.masked(),
         "masks-behind": operators.behind(),
+        "stops": wider.stops(),
+        "functions": wider.functions(),
+        "spreads": wider.spreads(),
+        "running": wider.running(),
+        "joined": wider.joined(),
+        "masked-reductions": wider.masked(),
         "axes": language.axes(rng("axes")),
         "windows": language.windows(),
         "definitions": language.definitions(rng("definitions")),

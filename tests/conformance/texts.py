@@ -49,6 +49,8 @@ def negative(operand):
 def call(name, *operands, **options):
     """An operator; options in the order of its declaration, `axis` last."""
     given = [str(operand) for operand in operands]
+    if "axis" in options:
+        options["axis"] = options.pop("axis")
     given += [f"{key}={_option(value)}" for key, value in options.items() if value is not None]
     return Text(f"{name}({', '.join(given)})")
 

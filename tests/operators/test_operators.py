@@ -300,6 +300,10 @@ def so_far(x, mask, function):
     return np.stack([over(x[:, : t + 1], mask[:, : t + 1], function) for t in range(x.shape[1])], 1)
 
 
+def valid_steps(d):
+    return np.maximum((d.valid != 0).sum(1, keepdims=True), 1)
+
+
 def returns(x, gamma, last, mask=None):
     """The discounted sum of each step and those after it, step by step from behind."""
     found, after = np.zeros_like(x), last + np.zeros(x.shape[0])
@@ -479,7 +483,7 @@ ROWS += [
     (
         "discount",
         "discount(cost, exponent=2, where=valid)",
-        lambda d: steps(d.valid * d.cost * (np.cumsum(d.valid, 1) / np.maximum(d.valid.sum(1, keepdims=True), 1)) ** 2),
+        lambda d: steps((d.valid != 0) * d.cost * (np.cumsum(d.valid != 0, 1) / valid_steps(d)) ** 2),
     ),
     (
         "discount",
