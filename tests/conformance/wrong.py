@@ -38,9 +38,13 @@ TEXTS = {
     "number-range": ["«1e999»*cost", "«1e-100000000»*cost", "cost + «1e400»*S"],
     "unknown-name": ["1.0*«costs» + S", "«effort»", "exp(«cst»)", "«final»", "«cost.x»", "«__class__»", "«x»[1:]", "S*«time»", "f(x) = x*«foo»; f(cost) + f(S)", "f(x) = x; f(«foo»)", "sum(cost, where=«vald»)", "a = «b»; a"],
     "unknown-operator": ["«foo»(cost)", "«finl»(cost)", "«cost»(3)", "S + «Sum»(cost)", "sqrt(«sqr»(cost))"],
-    "unknown-option": ["huber(cost, «dleta»=2)", "final(«axis»=time)", "sum(cost, «axes»=time)", "diff(cost, «order»=2)", "max(cost, «where»=valid)", "final(cost, «axis»=time)", "tanh(cost, «axis»=time)"],
+    "unknown-option": ["huber(cost, «dleta»=2)", "sum(cost, «axes»=time)", "diff(cost, «order»=2)", "relu(cost, «where»=valid)", "tanh(cost, «axis»=time)"],
     "unknown-axis": ["sum(cost, axis=«3»)", "norm(pos, axis=«-1»)", "sum(cost, axis=«cost*2»)"],
     "not-a-value": ["huber(cost, delta=«(S, cost)»)", "sum(cost, where=«(valid, hold)»)"],
+    "no-axis": ["«index()»", "cost + «length()»", "sum(«rename(pos)»)"],
+    "axis-there": ["expand(cost, axis=«batch»)", "sum(rename(«pos», batch=xy))", "S*expand(S + S, axis=«batch»)"],
+    "one-axis": ["final(pos, axis=(«batch», xy))"],
+    "no-length": ["gather(pos, cost, axis=xy) + «index(axis=time)»"],
     "argument-twice": ["f(x, «x») = x; f(cost, 1)", "f(x) = x; f(cost, «x»=S)", "mean(cost, axis=time, «axis=batch»)", "huber(cost, 1, «delta=2»)", "sum(cost, where=valid, «where=hold»)"],
     "option-first": ["huber(delta=1, «cost»)", "sum(axis=time, «cost»)", "f(x, y) = x*y; f(x=S, «cost»)"],
     "argument-count": ["«huber()»", "«clip(cost)»", "«final(cost, 2)»", "S + «final()»", "«where(cost, S)»", "«linear(1)»*cost", "«piecewise(1, 2)»*cost", "f(x) = x; «f(cost, 2)»", "f(x, y) = x*y; «f(y=cost)»", "f(x) = x; 2*«f()»"],
@@ -142,6 +146,7 @@ DATA = [
     ("no-trials", "S", {"states.S": [0]}),
     ("axis-length", "cost + S", {"states.S": [4]}),
     ("axis-length", "sqnorm(pos) + quadratic_form(pos, aim)", {"trial_specs.aim": [3]}),
+    ("which-length", "sum(cost)*sum(body.height)/«length(axis=time)»", {"states.cost": [3, 6]}),
     ("lengths-differ", "«cost*body.height»", {"states.cost": [3, 6]}),
     ("lengths-differ", "S + tanh(«cost - long»)", {}),
     ("lengths-differ", "a = «cost*long»; S + a", {}),
@@ -193,18 +198,19 @@ def _derived():
     for name, op in OPS.items():
         if not name.isidentifier():
             continue
-        yield _marked("argument-count", f"S + «{name}()»")
+        yield _marked("argument-count" if op.required or op.repeats else "no-axis", f"S + «{name}()»")
         yield _marked("unknown-operator", f"S - 2*«{name}q»(cost)")
         yield _marked("unknown-name", f"«{name}»*cost")
-        arguments = ", ".join(f"{n}=1" if n in op.named else "1" for n, d in op.defaults.items() if d is None)
+        arguments = "".join(f"{n}=1, " if n in op.named else "1, " for n, d in op.defaults.items() if d is None)
         if not op.repeats:
-            yield _marked("unknown-option", f"{name}({arguments}, «colour»=2)*S")
+            slip = ("unknown-axis", "colour=«2»") if op.renames else ("unknown-option", "«colour»=2")
+            yield _marked(slip[0], f"{name}({arguments}{slip[1]})*S")
             if not set(op.named) & set(op.required):
                 most = ", ".join(["cost"] * (len(op.defaults) - len(op.named) + 1))
                 yield _marked("argument-count", f"«{name}({most})» + S")
         if op.axis:
-            yield _marked("argument-twice", f"{name}({arguments}, axis=xy, «axis=xy»)")
-            yield _marked("unknown-axis", f"{name}({arguments}, axis=«1»)")
+            yield _marked("argument-twice", f"{name}({arguments}axis=xy, «axis=xy»)")
+            yield _marked("unknown-axis", f"{name}({arguments}axis=«1»)")
     for name in [*VOCABULARY["quantities"], *VOCABULARY["terms"], *VOCABULARY["parameters"]]:
         yield _marked("unknown-name", f"tanh(2*«{name}_x») - cost")
         yield _marked("hides-name", f"a = 2; «{name}» = a; S")

@@ -11,7 +11,7 @@ import lossdsl as ld
 from lossdsl.language.definitions import Argument, Called, Function, Let
 from lossdsl.language.expr import Call, Label, Name, Number
 from lossdsl.language.fmt import formatted
-from tests.test_properties import VOCABULARY, losses
+from tests.strategies import VOCABULARY, losses
 
 
 @st.composite

@@ -10,7 +10,7 @@ import lossdsl as ld
 from lossdsl.language.definitions import Let
 from lossdsl.language.expr import Name, call
 from lossdsl.language.fmt import WIDTH, formatted
-from tests.test_properties import names, trees
+from tests.strategies import names, trees
 
 LONG = "effector_position + effector_final_velocity + effector_fixation + 1e-5*nn_output + nn_hidden"
 

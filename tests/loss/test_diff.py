@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 import lossdsl as ld
 from lossdsl.loss.diff import Change
-from tests.test_properties import VOCABULARY, compiled, losses
+from tests.strategies import VOCABULARY, compiled, losses
 
 
 class Peak(ld.AbstractLoss):

@@ -15,7 +15,7 @@ from lossdsl.mathematics.formula import formula
 from lossdsl.operators.declaration import OPS
 from tests import cases
 from tests.render.formulas import FIXED, PAGE
-from tests.test_properties import compiled, losses
+from tests.strategies import compiled, losses
 
 
 @cases.parametrize("latex.txt")

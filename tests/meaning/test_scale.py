@@ -15,7 +15,7 @@ from lossdsl.operators import axes
 from lossdsl.operators.declaration import OPS
 from tests.operators import test_operators as table
 from tests.oracle import Named, Oracle, plain
-from tests.test_properties import NUMBERS, VOCABULARY, by_position, compiled, losses, oracle, sample
+from tests.strategies import NUMBERS, VOCABULARY, by_position, compiled, losses, oracle, sample
 
 # What a factor makes of a result, by the degree and the signs of a declaration, the strongest first.
 LAWS = {

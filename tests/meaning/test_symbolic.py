@@ -13,7 +13,7 @@ import lossdsl as ld
 from lossdsl.language.expr import Number
 from lossdsl.meaning.normal import written
 from lossdsl.operators.declaration import OPS
-from tests.test_properties import programs, trees
+from tests.strategies import programs, trees
 
 X, Y, ALPHA = sympy.symbols("x y alpha", real=True)
 F = lambda name: sympy.Function(name, real=True)  # noqa: E731

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 import lossdsl as ld
 from lossdsl.operators.declaration import OPS
 from tests import cases
-from tests.test_properties import compiled, losses
+from tests.strategies import compiled, losses
 
 # Names that look like mathematics or need care, and symbols of the user's own.
 ODD = ld.Vocabulary(
