@@ -158,7 +158,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     # axes
     "axes-differ": (LossAxesError, "the axes of `{left}` and `{right}` do not fit: {left_axes} and {right_axes}", "{advice}"),
     "missing-axis": (LossAxesError, "`{operand}` has no axis `{axis}`: its axes are {axes}", "{advice}"),
-    "axis-left": (LossAxesError, "the axis `{axis}` is left over: a term is summed over `time` and averaged over `batch`", "reduce it, as in `sqnorm({body})` or `sum({body}, axis={axis})`"),
+    "axis-left": (LossAxesError, "{axes} left over: a term is summed over `time` and averaged over `batch`", "reduce {them}, as in `sqnorm({vector})` or `sum({body}, axis={axis})`"),
     "not-vector": (LossAxesError, "`{operand}` is not a vector: its axes are {axes}", "{advice}"),
     "which-axis": (LossAxesError, "`{operand}` has {number} axes to work along: {choices}", "{advice}"),
     "one-axis": (LossAxesError, "`{operator}` works along one axis, not {number}", "choose one, as in `axis={axis}`"),

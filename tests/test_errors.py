@@ -606,6 +606,16 @@ def test_bad_matrices_and_components(text, vel, expected):
     assert str(caught.value) == expected
 
 
+def test_a_number_that_is_declared_with_an_axis():
+    vocabulary = ld.Vocabulary({"height": ("states.height", "1"), "cost": ("states.cost", "batch time")})
+    with pytest.raises(ld.LossDataError) as caught:
+        ld.compile("height*cost", vocabulary)({"height": jnp.array(2.0), "cost": jnp.ones((3, 4))}, None)
+    assert str(caught.value) == (
+        "`height` has the shape (), its axes are (1,), in the term `height*cost`\n"
+        '`states.height` must have 1 dimension; declare a number with no axes, `""`'
+    )
+
+
 def test_messages_call_the_second_axis_of_a_matrix_by_its_prime():
     with pytest.raises(ld.LossAxesError, match="the axis `xyz'` is left over"):
         ld.compile("sum(Q, axis=xyz)", ROBOT)

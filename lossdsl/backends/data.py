@@ -280,8 +280,10 @@ def _measured(name: str, quantity: Quantity, array: Any) -> Axes | None:
     shape = tuple(array.shape)
     if len(shape) != len(quantity.dimensions):
         rank = len(quantity.dimensions)
-        advice = f"`{quantity.path}` must have {rank} dimensions"
-        if len(shape) == rank - 1 and BATCH in quantity.dimensions:
+        advice = f"`{quantity.path}` must have {rank} dimension{'s' * (rank != 1)}"
+        if not shape:
+            advice += '; declare a number with no axes, `""`'
+        elif len(shape) == rank - 1 and BATCH in quantity.dimensions:
             advice += "; a single trial is a batch of one: `jax.tree.map(lambda x: x[None], states)`"
         elif len(shape) == rank + 1:
             advice += "; over an ensemble of models map the loss: `jax.vmap(loss, ...)`"

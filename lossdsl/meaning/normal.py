@@ -1,13 +1,14 @@
 """Tree to weighted terms: sums split, weights collected exactly, bodies rewritten."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from lossdsl.errors import Span, each, error
-from lossdsl.language import MAX_DEPTH, PRODUCT, Call, Expr, Label, Name, Number, call
+from lossdsl.errors import LossError, Span, each, error, listed
+from lossdsl.language import MAX_DEPTH, PRODUCT, Call, Expr, Label, Name, Number, axis_text, call
 from lossdsl.meaning import weights
 from lossdsl.meaning.defined import Defined, asks, each_name, lacks_length, uneven
 from lossdsl.meaning.rules import by_rules, rewrite
@@ -272,14 +273,23 @@ def _term_body(part: _Part) -> _Part:
     even = _even(body)
     if even.axes is None:
         raise error("tree", body.span, operand=str(body))
-    for axis in even.axes:
-        if axis not in (TIME, BATCH):
-            raise error("axis-left", body.span, axis=axis, body=str(body))
+    left = [axis for axis in even.axes if axis not in (TIME, BATCH)]
+    if left:
+        raise _left_over(body, left)
     # The label is text that parses, and to the same term.
     label = part.label or str(body if isinstance(body, Name) else even)
     # A definition that is unfolded is rewritten, its scale outside, as where its text is written.
     whole = _whole(even) if isinstance(body, Name) and even is not body else _Part(_ONE, even)
     return whole.scaled(part.factor, part.span)._replace(label=label, span=part.span)
+
+
+def _left_over(body: Expr, left: Sequence[str]) -> LossError:
+    axes, axis = listed(left), axis_text(left[0] if len(left) == 1 else left)
+    if len(left) == 1:
+        said = {"axes": f"the axis {axes} is", "them": "it", "vector": str(body)}
+    else:
+        said = {"axes": f"the axes {axes} are", "them": "them", "vector": f"{body}, axis={axis}"}
+    return error("axis-left", body.span, axis=axis, body=str(body), **said)
 
 
 def _check_lengths(body: Expr, part: Expr) -> None:
