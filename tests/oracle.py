@@ -115,7 +115,12 @@ def variance(x, ddof=0, where=1, axis=None):
 
 
 def quantile(row, q):
-    return np.nan if np.isnan(row).any() else np.quantile(row, q)
+    """Unlike NumPy's, infinite where a value on either side is."""
+    if np.isnan(row).any():
+        return np.nan
+    ranked, height = np.sort(row), min(max(q, 0), 1) * (len(row) - 1)
+    low, part = int(height), height - int(height)
+    return ranked[low] if part == 0 else (1 - part) * ranked[low] + part * ranked[low + 1]
 
 
 def discounted_sum(x, gamma, last=0, where=1, axis=None):

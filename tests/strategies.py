@@ -102,12 +102,12 @@ def programs(draw):
 LEAVES = {
     "batch time": ["cost", "hold", "penalty", "uneven", "long[1:]", "diff(long)", "norm(pos)", "dot(pos, turned)"],
     "batch": ["S", "final(cost)", "mean(hold)", "cost[-2]", "sqnorm(pos[0])", "final(cost, where=valid)"],
-    "time": ["lambda", "mean(cost, axis=batch)", "max(hold, axis=batch)", "expand(mean(S, axis=batch), axis=time)"],
+    "time": ["lambda", "mean(cost, axis=batch)", "max(hold, axis=batch)"],
     "batch time xy": ["pos", "turned", "2*pos - turned"],
     "": ["sqnorm(net)", "mean(S, axis=batch)", "min(lambda)"],
 }
 MORE_LEAVES = {
-    "batch time": ["cost*index(axis=time)", "expand(S, axis=time) - lambda", "stop_gradient(alpha*cost)"],
+    "batch time": ["cost*index(axis=time)", "lambda*expand(S, axis=time)", "stop_gradient(alpha*cost)"],
     "batch": ["mean(dot(initial(pos), rename(initial(turned), batch=key), axis=xy), axis=key)"],
     "": ["length(axis=time, like=cost)"],
 }

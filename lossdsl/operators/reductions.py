@@ -160,7 +160,7 @@ def root(x: Array) -> Array:
 def quantile(x: Array, q: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The quantile along an axis, `time` if none is given, or several; between two values on a straight line.
 
-    `s_i + (h - i)*(s_(i+1) - s_i)` with the n values sorted, `s_0 <= ... <= s_(n-1)`, `h = q*(n - 1)` and
+    `(1 - h + i)*s_i + (h - i)*s_(i+1)` with the n values sorted, `s_0 <= ... <= s_(n-1)`, `h = q*(n - 1)` and
     `i = floor(h)`; `q = 0.5` is the median. With a mask `where=m` only where it is not 0, and 0 where it is 0
     throughout.
     Source: `numpy.quantile`; Hyndman and Fan (1996), type 7.
@@ -177,6 +177,6 @@ def quantile(x: Array, q: Array, *, where: Array = 1, axis: Axis) -> Array:  # t
     low = jnp.floor(height).astype(int)
     below, above = (jnp.take_along_axis(ranked, i, axis=-1) for i in (low, jnp.minimum(low + 1, last)))
     part = height - low
-    found = jnp.where(part == 0, below, below + part * (above - below))[..., 0]
+    found = jnp.where(part == 0, below, (1 - part) * below + part * above)[..., 0]
     odd = jnp.any(valid & jnp.isnan(rows), axis=-1)
     return jnp.where(odd, jnp.nan, jnp.where(jnp.any(valid, axis=-1), found, 0))

@@ -98,7 +98,8 @@ def both(loss, tree, numbers, meant=lambda arrays, **how: Oracle(named(arrays), 
         return values.total, sum(map(jnp.abs, values.values()))
 
     def as_written(parameters, arrays):
-        meaning = meant(arrays, numbers={**numbers, **parameters}, formulas=formulas, number=plain)
+        known = {**jax.tree.map(jnp.asarray, numbers), **parameters}
+        meaning = meant(arrays, numbers=known, formulas=formulas, number=plain)
         return jnp.asarray(meaning.total(tree), float)
 
     @jax.jit
