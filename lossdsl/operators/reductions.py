@@ -144,9 +144,17 @@ def std(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  #
     return root(var(x, ddof=ddof, where=where, axis=axis))
 
 
+@jax.custom_jvp
 def root(x: Array) -> Array:
     """The square root, whose gradient at 0 is 0."""
-    return jnp.where(x == 0, 0, jnp.sqrt(jnp.where(x == 0, 1, x)))
+    return jnp.sqrt(x)
+
+
+@root.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    y = root(*primals)
+    # Not `where` around the root itself: XLA joins a plain one to the sums before and after it.
+    return y, tangents[0] * jnp.where(y == 0, 0, 0.5 / jnp.where(y == 0, 1, y))
 
 
 @op(
