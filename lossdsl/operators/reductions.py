@@ -59,6 +59,13 @@ def mean(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     return jnp.sum(masked(x, where), axis=axis) / jnp.where(counted == 0, 1, counted)
 
 
+def picked(table: Array, place: Array, axis: int) -> Array:
+    """The values at places along an axis, which stays with length 1; NaN at a place that is not there."""
+    # A negative index would count from the end.
+    place = jnp.where(place < 0, table.shape[axis], place).astype(int)
+    return jnp.take_along_axis(table, place, axis, mode="fill")
+
+
 def _is_in(x: Array, where: Any) -> Array:
     """Which numbers a mask leaves in, in the shape of `x`."""
     return jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)

@@ -9,6 +9,7 @@ from jax import Array
 
 from lossdsl.operators.axes import FREE, Axes, Fit, Misfit, Rule, align, named, need_length, without
 from lossdsl.operators.declaration import BESIDE, Axis, op
+from lossdsl.operators.reductions import picked
 
 
 def _beside(like: Axes | None, operand: int, axes: tuple[str, ...]) -> dict[str, int | None]:
@@ -155,9 +156,7 @@ def gather(table: Array, i: Array, *, axis: int) -> Array:
     Source: `jax.numpy.take_along_axis`.
     """
     i = jnp.asarray(i).reshape(jnp.shape(i) or (1,) * table.ndim)
-    # A negative index would count from the end.
-    place = jnp.where(i < 0, table.shape[axis], i).astype(int)
-    return jnp.squeeze(jnp.take_along_axis(table, place, axis, mode="fill"), axis)
+    return jnp.squeeze(picked(table, i, axis), axis)
 
 
 @op(
