@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.operators.axes import FREE, Axes, Fit, Misfit, Rule, align, named, need_length, without
+from lossdsl.operators.axes import FREE, Axes, Fit, Misfit, Rule, align, between, named, need_length, without
 from lossdsl.operators.declaration import BESIDE, Axis, op
 from lossdsl.operators.reductions import picked
 
@@ -40,7 +40,8 @@ def _expands(operands: Sequence[Axes | None], static: Any) -> Fit:
     for axis in axes:
         if axis in frame:
             raise Misfit("axis-there", 0, axis=axis)
-    wider = {**frame, **_beside(*_told(operands, 1), axes)}
+    like, place = _told(operands, 1)
+    wider = between(frame, _beside(like, place, axes), like or ())
     return Fit(wider, wider, axes if len(axes) > 1 else axes[0])
 
 
@@ -78,7 +79,7 @@ def _gathers(operands: Sequence[Axes | None], static: Any) -> Fit:
     if axis in (i or {}):
         raise Misfit("axis-there", 1, axis=axis)
     rest = align([without(table or {}, axis), i])
-    return Fit({**rest, axis: (table or {})[axis]}, rest, axis)
+    return Fit(between(rest, {axis: (table or {})[axis]}, table or ()), rest, axis)
 
 
 @op(
