@@ -137,7 +137,8 @@ class _Writer:
                 self.lines.append(f"    {variable} = objects[{_quoted(name)}]()")
             case Defined(expr=expr) as meaning:
                 lowered = self.definition(meaning)
-                self.assign(variable, self.code(lowered, SUM), f"{name} = {expr}")
+                # What tells the lengths of its axes may tell another order too.
+                self.assign(variable, self.aligned(lowered, node.axes or {}, SUM), f"{name} = {expr}")
                 self.known.setdefault(lowered.content, variable)
 
     def row(self, term: Term) -> str:

@@ -94,6 +94,9 @@ def _product(operands: Sequence[Axes | None], static: Any) -> Fit:
         for axis in named(static):
             need(axes, axis, i)
     gone = _vector(shared, static)
+    kept = without(shared, *gone)
+    # As a product of matrices has them, batched over those that both keep.
+    frame = {**kept, **without(frame, *shared), **without(shared, *kept)}
     return Fit(frame, without(frame, *gone), gone)
 
 

@@ -5,7 +5,7 @@ there; the same rules then run again with the lengths. It is `FREE` where no arr
 PyTree are None.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -73,8 +73,23 @@ def align(operands: Sequence[Axes | None]) -> Axes:
     for i, axes in enumerate(operands):
         if axes and axes is not frame:
             _check_within(axes, i, frame, widest)
+            told = {axis: axes[axis] for axis, length in frame.items() if length == FREE != axes.get(axis, FREE)}
+            frame = between(without(frame, *told), told, axes)
             frame = {axis: _joined(length, axes.get(axis, FREE)) for axis, length in frame.items()}
     return frame
+
+
+def between(axes: Axes, more: Axes, order: Iterable[str]) -> Axes:
+    """Axes with more of them, each before the next one that stands behind it in an order; else at the end.
+
+    An array is then made in the order of those that it is made of, and none of them has to be turned.
+    """
+    found, order = list(axes), list(order)
+    for axis in more:
+        behind = order[order.index(axis) + 1 :] if axis in order else []
+        place = min((found.index(other) for other in behind if other in found), default=len(found))
+        found.insert(place, axis)
+    return {axis: (axes if axis in axes else more)[axis] for axis in found}
 
 
 def _joined(length: int | None, other: int | None) -> int | None:

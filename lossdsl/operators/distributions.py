@@ -7,7 +7,7 @@ from jax import Array
 from lossdsl.operators.along import classes, features
 from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import op, wide
-from lossdsl.operators.reductions import all_in
+from lossdsl.operators.reductions import all_in, picked
 
 
 def _powers(x: Array, where: Array, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
@@ -92,13 +92,14 @@ def cross_entropy(logits: Array, labels: Array, *, axis: tuple[int, ...]) -> Arr
     those given. Labels without that one axis are the numbers of the classes, from 0; a label outside gives NaN.
     Source: `optax.softmax_cross_entropy` and `optax.softmax_cross_entropy_with_integer_labels`.
     """
-    log_p, labels = jax.nn.log_softmax(wide(logits), axis), jnp.asarray(labels)
-    labels = labels.reshape(labels.shape or (1,) * log_p.ndim)
-    if len(axis) > 1 or labels.shape[axis[0]] == log_p.shape[axis[0]]:
-        return -jnp.sum(jnp.asarray(labels, log_p.dtype) * log_p, axis=axis)
-    # A negative index would count from the end.
-    chosen = jnp.where(labels < 0, log_p.shape[axis[0]], labels).astype(int)
-    return -jnp.squeeze(jnp.take_along_axis(log_p, chosen, axis[0], mode="fill"), axis)
+    logits, labels = wide(logits), jnp.asarray(labels)
+    labels = labels.reshape(labels.shape or (1,) * logits.ndim)
+    if len(axis) > 1 or labels.shape[axis[0]] == logits.shape[axis[0]]:
+        return -jnp.sum(jnp.asarray(labels, logits.dtype) * jax.nn.log_softmax(logits, axis), axis=axis)
+    # `log_softmax` at that one class, which needs no array of all.
+    top = jax.lax.stop_gradient(jnp.max(logits, axis=axis, keepdims=True))
+    log_total = jnp.log(jnp.sum(jnp.exp(logits - top), axis=axis))
+    return log_total - jnp.squeeze(picked(logits, labels, axis[0]) - top, axis)
 
 
 @op(

@@ -46,9 +46,21 @@ def huber(x: Array, delta: Array = 1.0) -> Array:  # type: ignore[assignment]
     `x**2/2` where `abs(x) <= delta`, else `delta*(abs(x) - delta/2)`.
     Source: `optax.huber_loss`; Huber (1964), Robust estimation of a location parameter.
     """
-    import optax
+    x = jnp.asarray(x, jnp.result_type(x, float))
+    return _huber(x, jnp.asarray(delta, x.dtype))
 
-    return optax.huber_loss(jnp.asarray(x, jnp.result_type(x, float)), delta=delta)
+
+@jax.custom_jvp
+def _huber(x: Array, delta: Array) -> Array:
+    size = jnp.abs(x)
+    return jnp.where(size <= delta, jnp.square(x) / 2, delta * (size - delta / 2))
+
+
+# Of `x` alone, where JAX would keep both sides of the choice; and no square of it, which may overflow.
+_huber.defjvps(
+    lambda t, found, x, delta: t * jnp.clip(x, -delta, delta),
+    lambda t, found, x, delta: t * jnp.maximum(jnp.abs(x) - delta, 0),
+)
 
 
 @op(axes=elementwise, latex=r"\log\cosh\left({x}\right)", example="sum(log_cosh(net.output), axis=output)")

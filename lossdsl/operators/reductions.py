@@ -59,6 +59,13 @@ def mean(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     return jnp.sum(masked(x, where), axis=axis) / jnp.where(counted == 0, 1, counted)
 
 
+def picked(table: Array, place: Array, axis: int) -> Array:
+    """The values at places along an axis, which stays with length 1; NaN at a place that is not there."""
+    # A negative index would count from the end.
+    place = jnp.where(place < 0, table.shape[axis], place).astype(int)
+    return jnp.take_along_axis(table, place, axis, mode="fill")
+
+
 def _is_in(x: Array, where: Any) -> Array:
     """Which numbers a mask leaves in, in the shape of `x`."""
     return jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
@@ -144,9 +151,17 @@ def std(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  #
     return root(var(x, ddof=ddof, where=where, axis=axis))
 
 
+@jax.custom_jvp
 def root(x: Array) -> Array:
     """The square root, whose gradient at 0 is 0."""
-    return jnp.where(x == 0, 0, jnp.sqrt(jnp.where(x == 0, 1, x)))
+    return jnp.sqrt(x)
+
+
+@root.defjvp
+def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    y = root(*primals)
+    # Not `where` around the root itself: XLA joins a plain one to the sums before and after it.
+    return y, tangents[0] * jnp.where(y == 0, 0, 0.5 / jnp.where(y == 0, 1, y))
 
 
 @op(

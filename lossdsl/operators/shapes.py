@@ -7,8 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.operators.axes import FREE, Axes, Fit, Misfit, Rule, align, named, need_length, without
+from lossdsl.operators.axes import FREE, Axes, Fit, Misfit, Rule, align, between, named, need_length, without
 from lossdsl.operators.declaration import BESIDE, Axis, op
+from lossdsl.operators.reductions import picked
 
 
 def _beside(like: Axes | None, operand: int, axes: tuple[str, ...]) -> dict[str, int | None]:
@@ -39,7 +40,8 @@ def _expands(operands: Sequence[Axes | None], static: Any) -> Fit:
     for axis in axes:
         if axis in frame:
             raise Misfit("axis-there", 0, axis=axis)
-    wider = {**frame, **_beside(*_told(operands, 1), axes)}
+    like, place = _told(operands, 1)
+    wider = between(frame, _beside(like, place, axes), like or ())
     return Fit(wider, wider, axes if len(axes) > 1 else axes[0])
 
 
@@ -77,7 +79,7 @@ def _gathers(operands: Sequence[Axes | None], static: Any) -> Fit:
     if axis in (i or {}):
         raise Misfit("axis-there", 1, axis=axis)
     rest = align([without(table or {}, axis), i])
-    return Fit({**rest, axis: (table or {})[axis]}, rest, axis)
+    return Fit(between(rest, {axis: (table or {})[axis]}, table or ()), rest, axis)
 
 
 @op(
@@ -155,9 +157,7 @@ def gather(table: Array, i: Array, *, axis: int) -> Array:
     Source: `jax.numpy.take_along_axis`.
     """
     i = jnp.asarray(i).reshape(jnp.shape(i) or (1,) * table.ndim)
-    # A negative index would count from the end.
-    place = jnp.where(i < 0, table.shape[axis], i).astype(int)
-    return jnp.squeeze(jnp.take_along_axis(table, place, axis, mode="fill"), axis)
+    return jnp.squeeze(picked(table, i, axis), axis)
 
 
 @op(

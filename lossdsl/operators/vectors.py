@@ -84,14 +84,29 @@ def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     `matvec` is its product with a vector, `quadratic_form` that with a vector on each side.
     """
     x, y = wide(x), wide(y)
-    places = range(x.ndim if x.ndim == y.ndim else 0)
-    only_x = tuple(i for i in places if y.shape[i] == 1 < x.shape[i])
-    only_y = tuple(i for i in places if x.shape[i] == 1 < y.shape[i])
-    if not (only_x and only_y):
-        return jnp.sum(x * y, axis=axis)
-    left, right = ([i for i in places if i not in lacks] for lacks in (only_y, only_x))
-    kept = [i for i in places if i not in axis]
-    return jnp.einsum(jnp.squeeze(x, only_y), left, jnp.squeeze(y, only_x), right, kept, precision="highest")
+    if x.ndim == y.ndim and all(_lacking(*pair) for pair in ((x, y), (y, x))):
+        return _contracted(x, y, axis)
+    return jnp.sum(x * y, axis=axis)
+
+
+def _lacking(x: Array, y: Array) -> tuple[int, ...]:
+    """The axes along which `x` is the same and `y` is longer."""
+    return tuple(i for i in range(x.ndim) if x.shape[i] == 1 < y.shape[i])
+
+
+def _contracted(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
+    """The sum of products as one of matrices: nothing larger than the result is made."""
+    lacking = _lacking(x, y), _lacking(y, x)
+    left, right = ([i for i in range(x.ndim) if i not in lacks] for lacks in lacking)
+    kept = [i for i in range(x.ndim) if i not in axis]
+    x, y = (jnp.squeeze(factor, lacks) for factor, lacks in zip((x, y), lacking, strict=True))
+    return jnp.einsum(x, left, y, right, kept, precision="highest")
+
+
+def _times(Q: Array, x: Array) -> Array:
+    """The product of matrices and vectors, `x` with the axis of a column after its own."""
+    # The vectors stand first, as in `x @ Q.T`, since their axes do in the result.
+    return _contracted(jnp.swapaxes(x, -1, -2), Q, (x.ndim - 1,))
 
 
 @op(
@@ -107,7 +122,7 @@ def matvec(Q: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
     matrix has twice, as for `quadratic_form`; the result has it once.
     """
     x = wide(x)
-    return Q * x if len(axis) == 1 else jnp.matmul(Q, x, precision="highest")[..., 0]
+    return Q * x if len(axis) == 1 else _times(Q, x)
 
 
 @op(
@@ -126,4 +141,4 @@ def quadratic_form(x: Array, Q: Array, *, axis: tuple[int, ...]) -> Array:
     x = wide(x)
     if len(axis) == 1:
         return jnp.sum(Q * jnp.square(x), axis=axis)
-    return jnp.sum(x * jnp.matmul(Q, x, precision="highest"), axis=axis)
+    return jnp.sum(x[..., 0] * _times(Q, x), axis=axis[0])
