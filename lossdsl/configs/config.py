@@ -11,7 +11,7 @@ from lossdsl.configs.yaml_text import INSTALL
 from lossdsl.errors import LossError, error
 from lossdsl.meaning import NAMED, Vocabulary, check_row, name_of, named_vocabulary
 
-_ROWS = ("quantities", "terms", "parameters")
+ROWS = ("quantities", "terms", "parameters")
 
 
 def vocabulary_of(document: Document, kind: str = "vocabulary", above: tuple[Path, ...] = ()) -> Vocabulary:
@@ -28,7 +28,7 @@ def vocabulary_of(document: Document, kind: str = "vocabulary", above: tuple[Pat
     data = _checked(document, kind)
     known = _named(document, data.get("vocabulary", "feedbax"), above)
     try:
-        return known.add(*(data.get(rows, {}) for rows in _ROWS))
+        return known.add(*(data.get(rows, {}) for rows in ROWS))
     except LossError as failure:
         raise located(failure, document) from None
 

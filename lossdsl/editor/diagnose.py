@@ -1,0 +1,92 @@
+"""What is wrong with the losses of a file -> its places there, with the messages of the library."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lossdsl.editor.passage import Passage, Place
+from lossdsl.editor.unit import MAY_BE_ELSEWHERE, Unit
+from lossdsl.editor.words import words
+from lossdsl.errors import LossError, Span
+
+
+class Finding(NamedTuple):
+    """Something wrong.
+
+    Attributes:
+        place: Where.
+        code: The row of `MESSAGES`.
+        message: What is wrong, and behind a line break what to do.
+        calls: The calls that it was reached through, and where they stand.
+    """
+
+    place: Place
+    code: str
+    message: str
+    calls: tuple[tuple[Place, str], ...] = ()
+
+
+def findings(units: Sequence[Unit], text: str) -> list[Finding]:
+    """All that is wrong in a file that has this text."""
+    found = [finding for unit in units for finding in _of_unit(unit, text)]
+    return list(dict.fromkeys(found))
+
+
+def _of_unit(unit: Unit, text: str) -> Iterator[Finding]:
+    try:
+        unit.check()
+    except LossError as failure:
+        for one in failure.errors:
+            if not _is_elsewhere(one, unit):
+                yield _finding(one, unit, text)
+    except RecursionError:
+        return  # Python's, of a file that is nested too deeply to look at
+
+
+def _is_elsewhere(failure: LossError, unit: Unit) -> bool:
+    """Whether what is missing may be there when the file runs."""
+    if failure.code == "unknown-operator" and unit.operators is not None:
+        return failure.fields["name"] in unit.operators or not failure.hint.startswith("did you mean")
+    return unit.open and failure.code in MAY_BE_ELSEWHERE
+
+
+def _finding(failure: LossError, unit: Unit, text: str) -> Finding:
+    span, message = failure.span, failure.message
+    if span and not isinstance(span.text, Passage) and span.text != text:
+        # It stands in a file that this one builds on.
+        message = f"{failure.place}: {message}" if failure.place else f"{message}, in `{span}`"
+    calls = tuple(
+        (within.text.part(within.start, within.end), f"in the call `{within}`")
+        for within in _calls(failure)
+        if isinstance(within.text, Passage)
+    )
+    return Finding(_place(failure, unit, text), failure.code, f"{message}\n{failure.hint}", calls)
+
+
+def _calls(failure: LossError) -> Iterator[Span]:
+    within = failure.span and failure.span.within
+    while within:
+        yield within
+        within = within.within
+
+
+def _place(failure: LossError, unit: Unit, text: str) -> Place:
+    """Where an error stands: its place in a text, its key, the text of its term, or all of the loss."""
+    span = failure.span
+    if span and isinstance(span.text, Passage):
+        return span.text.part(span.start, span.end)
+    if span and span.text == text:
+        return Place(min(span.start, len(text)), min(span.end, len(text)))
+    if failure.place and (place := unit.by_keys(failure.place)):
+        return place
+    named = [unit.rows[str(name)] for name in (failure.fields.get("name"), failure.term) if name in unit.rows]
+    if named:
+        return named[0].place
+    used = _uses(unit, failure.term)
+    return next(used, unit.loss[0].place if unit.loss else unit.place)
+
+
+def _uses(unit: Unit, name: str | None) -> Iterator[Place]:
+    for text in unit.loss:
+        for word in words(text):
+            if word.text == name:
+                yield text.part(word.token.span.start, word.token.span.end)
