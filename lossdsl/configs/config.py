@@ -8,7 +8,7 @@ from typing import Any
 from lossdsl.configs.files import KINDS, Document, read_file
 from lossdsl.configs.keys import Keys
 from lossdsl.configs.yaml_text import INSTALL
-from lossdsl.errors import LossError, error
+from lossdsl.errors import LossError, each, error
 from lossdsl.meaning import NAMED, Vocabulary, check_row, name_of, named_vocabulary
 
 ROWS = ("quantities", "terms", "parameters")
@@ -35,11 +35,14 @@ def vocabulary_of(document: Document, kind: str = "vocabulary", above: tuple[Pat
 
 def check_terms(document: Document, vocabulary: Vocabulary) -> None:
     """Bind the terms of a file, so that the mistakes of one that no loss uses are seen too."""
-    for name in (document.data or {}).get("terms", ()):
+
+    def check(name: str) -> None:
         try:
             check_row(name_of(name), vocabulary)
         except LossError as failure:
             raise located(failure, document) from None
+
+    each(check, (document.data or {}).get("terms", ()))
 
 
 def _checked(document: Document, kind: str) -> dict[str, Any]:

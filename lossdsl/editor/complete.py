@@ -114,9 +114,14 @@ def _open_calls(before: list[Token]) -> list[tuple[str, list[str]]]:
 
 
 def _wants_axis(before: list[Token], op: Op) -> bool:
+    """Whether an axis is written: behind `axis=`, or in the parentheses there."""
     kinds = [token.kind for token in before]
-    ends = before[:-1] if kinds[-1] == "LPAR" else before
-    return [token.text for token in ends[-2:]] == ["axis", "="] and op.axis
+    if not op.axis or "EQUAL" not in kinds:
+        return False
+    i = len(kinds) - kinds[::-1].index("EQUAL")
+    within = kinds[i:]
+    is_list = within[:1] == ["LPAR"] and set(within[1:]) <= {"NAME", "DUAL", "COMMA"}
+    return before[i - 2].text == "axis" and (not within or is_list)
 
 
 def _axes(cursor: Cursor) -> list[str]:

@@ -1,12 +1,17 @@
 """What is wrong with the losses of a file -> its places there, with the messages of the library."""
 
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import NamedTuple
 
 from lossdsl.editor.passage import Passage, Place
 from lossdsl.editor.unit import MAY_BE_ELSEWHERE, Unit
 from lossdsl.editor.words import words
 from lossdsl.errors import LossError, Span
+from lossdsl.operators import OPS
+
+# How near an operator that another module may declare must be to one of ours to be a slip.
+_SLIP = 0.8
 
 
 class Finding(NamedTuple):
@@ -45,7 +50,8 @@ def _of_unit(unit: Unit, text: str) -> Iterator[Finding]:
 def _is_elsewhere(failure: LossError, unit: Unit) -> bool:
     """Whether what is missing may be there when the file runs."""
     if failure.code == "unknown-operator" and unit.operators is not None:
-        return failure.fields["name"] in unit.operators or not failure.hint.startswith("did you mean")
+        name = failure.fields["name"]
+        return name in unit.operators or not get_close_matches(name, OPS, cutoff=_SLIP)
     return unit.open and failure.code in MAY_BE_ELSEWHERE
 
 
@@ -73,16 +79,22 @@ def _place(failure: LossError, unit: Unit, text: str) -> Place:
     """Where an error stands: its place in a text, its key, the text of its term, or all of the loss."""
     span = failure.span
     if span and isinstance(span.text, Passage):
-        return span.text.part(span.start, span.end)
+        return _seen(span.text.part(span.start, span.end))
     if span and span.text == text:
-        return Place(min(span.start, len(text)), min(span.end, len(text)))
+        return _seen(Place(min(span.start, len(text)), min(span.end, len(text))))
     if failure.place and (place := unit.by_keys(failure.place)):
         return place
-    named = [unit.rows[str(name)] for name in (failure.fields.get("name"), failure.term) if name in unit.rows]
+    name = failure.fields.get("name")
+    named = [name] if isinstance(name, Passage) else [unit.rows[str(n)] for n in (name, failure.term) if n in unit.rows]
     if named:
         return named[0].place
     used = _uses(unit, failure.term)
     return next(used, unit.loss[0].place if unit.loss else unit.place)
+
+
+def _seen(place: Place) -> Place:
+    """The place, with the character before one at which a text ends: an editor underlines what is there."""
+    return place if place.start < place.end else Place(max(0, place.start - 1), place.end)
 
 
 def _uses(unit: Unit, name: str | None) -> Iterator[Place]:

@@ -94,5 +94,5 @@ def _passage(text: str, file: str, place: tuple[int, int]) -> Passage:
         units = ESCAPED if first == '"' else DOUBLED if quotes == 1 else PLAIN
         return Passage.aligned(text, file, [Place(start + quotes, end - quotes)], units)
     if first in ("|", ">") and "\n" in file[start:end]:
-        start = file.index("\n", start) + 1
+        start = file.index("\n", start)
     return Passage.aligned(text, file, [Place(start, end)], PLAIN)

@@ -2,7 +2,8 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 # What stands in a file for characters of the text: a line break with the space around it, an escape, a character.
@@ -35,18 +36,20 @@ class Passage(str):
     Attributes:
         places: For each character, and for the end, its offset in the file.
         exact: Whether each character is found; else all of them stand for the whole piece.
-        file: The path of the file if it is another one.
+        widths: How long the characters are that are escapes in the file.
     """
 
     places: Sequence[int]
     exact: bool
-    file: str
+    widths: Mapping[int, int]
 
     @classmethod
-    def of(cls, text: str, places: Sequence[int], *, exact: bool = True, file: str = "") -> Self:
+    def of(
+        cls, text: str, places: Sequence[int], *, exact: bool = True, widths: Mapping[int, int] = MappingProxyType({})
+    ) -> Self:
         """The text with its places."""
         made = cls(text)
-        made.places, made.exact, made.file = places, exact, file
+        made.places, made.exact, made.widths = places, exact, widths
         return made
 
     @classmethod
@@ -60,6 +63,7 @@ class Passage(str):
             units: What stands for characters there: `PLAIN`, `ESCAPED` or `DOUBLED`.
         """
         places: list[int] = []
+        widths: dict[int, int] = {}
         for piece in pieces:
             for unit in units.finditer(file, *piece):
                 count = {"gap": _spaces(text, len(places)), "none": 0}.get(unit.lastgroup or "", 1)
@@ -67,10 +71,12 @@ class Passage(str):
                     count = -1
                 if count < 0 or len(places) + count > len(text):
                     return cls.whole(text, Place(pieces[0].start, pieces[-1].end))
+                if unit.lastgroup == "escape":
+                    widths[len(places)] = len(unit[0])
                 places += [min(unit.start() + i, unit.end() - 1) for i in range(count)]
         if len(places) < len(text):
             return cls.whole(text, Place(pieces[0].start, pieces[-1].end))
-        return cls.of(text, [*places, pieces[-1].end if pieces else 0])
+        return cls.of(text, [*places, pieces[-1].end], widths=widths)
 
     @classmethod
     def whole(cls, text: str, place: Place) -> Self:
@@ -87,8 +93,10 @@ class Passage(str):
         start, end = min(start, len(self)), min(end, len(self))
         if not self.exact:
             return self.place
-        # The end is behind the last character, not before the next: between them may stand an escape or an indent.
-        return Place(self.places[start], self.places[end - 1] + 1 if end > start else self.places[start])
+        if start == end:
+            return Place(self.places[start], self.places[start])
+        # The end is behind the last character, not before the next: between them may stand an indent or quotes.
+        return Place(self.places[start], self.places[end - 1] + self.widths.get(end - 1, 1))
 
     def at(self, offset: int) -> int:
         """The character that stands at an offset of the file."""
