@@ -1,6 +1,6 @@
 """What an editor asks to change -> the edits: a name that gets another one, a loss that is written anew."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from lossdsl.editor.cursor import Target
@@ -48,12 +48,12 @@ def applied(edits: Sequence[Edit], text: str) -> str:
     return text
 
 
-def worse(before: Sequence[Finding], after: Sequence[Finding]) -> Finding | None:
-    """A finding that was not there before, if there is one."""
-    known = [(finding.code, finding.message) for finding in before]
-    return next(
-        (found for found in after if len(after) > len(before) and (found.code, found.message) not in known), None
-    )
+def worse(before: Callable[[], Sequence[Finding]], after: Sequence[Finding]) -> Finding | None:
+    """A finding that was not there before, if there is one; what was there is asked where there is one at all."""
+    if not after or len(after) <= len(before()):
+        return None
+    known = [(found.code, found.message) for found in before()]
+    return next((found for found in after if (found.code, found.message) not in known), None)
 
 
 def rewritten(text: str) -> list[Edit]:

@@ -62,6 +62,8 @@ class Passage(str):
             pieces: Where it stands, without quotes.
             units: What stands for characters there: `PLAIN`, `ESCAPED` or `DOUBLED`.
         """
+        if len(pieces) == 1 and file[slice(*pieces[0])] == text:
+            return cls.of(text, range(pieces[0].start, pieces[0].end + 1))
         places: list[int] = []
         widths: dict[int, int] = {}
         for piece in pieces:

@@ -232,7 +232,7 @@ def renamed(ls: LossServer, params: types.RenameParams) -> types.WorkspaceEdit |
     except LossError as failure:
         raise _failed(f"{failure.message}: {failure.hint}") from None
     after = edits.applied(made, opened.text)
-    if worse := edits.worse(opened.findings, findings(units_of(opened.path, after), after)):
+    if worse := edits.worse(lambda: opened.findings, findings(units_of(opened.path, after), after)):
         raise _failed(worse.message.replace("\n", ": "))
     found = [types.TextEdit(opened.positions.range(edit.place), edit.text) for edit in made]
     return types.WorkspaceEdit({opened.uri: found})

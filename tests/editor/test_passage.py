@@ -21,7 +21,7 @@ TEXTS = st.text(st.one_of(CHARACTERS, st.sampled_from("\n\n  '\"\\+#: ab")), max
 def check(passage, text, file):
     """Each character stands where it is said to stand, and what follows on each other in the text does in the file."""
     assert passage == text and isinstance(passage.exact, bool)
-    assert list(passage.places) == sorted(passage.places)
+    assert [*passage.places] == sorted(passage.places)
     for i, character in enumerate(text if passage.exact else ""):
         place = passage.part(i, i + 1)
         written = file[slice(*place)]
