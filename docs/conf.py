@@ -21,6 +21,7 @@ GUIDE = (
     "save-and-resume",
     "latex",
     "gallery",
+    "editors",
     "compare",
     "performance",
 )

@@ -57,7 +57,8 @@ def _is_elsewhere(failure: LossError, unit: Unit) -> bool:
 
 def _finding(failure: LossError, unit: Unit, text: str) -> Finding:
     span, message = failure.span, failure.message
-    if span and not isinstance(span.text, Passage) and span.text != text:
+    is_here = isinstance(span.text, Passage) or span.text == text if span else unit.by_keys(failure.place or "")
+    if not is_here and (failure.place or span):
         # It stands in a file that this one builds on.
         message = f"{failure.place}: {message}" if failure.place else f"{message}, in `{span}`"
     calls = tuple(

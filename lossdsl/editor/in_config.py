@@ -52,9 +52,10 @@ def units_of(path: Path, text: str, project: Callable[[], Vocabulary]) -> list[U
         known = document(path, text)
     except LossError as failure:
         return [Unit(whole, _raises(failure))] if _LIKELY.search(text) else []
-    if path.suffix.lower() == ".toml":
+    is_toml = path.suffix.lower() == ".toml"
+    if is_toml:
         known = replace(known, marks=toml_marks(text))
-    known = replace(known, data=placed(known.data, known.marks, text))
+    known = replace(known, data=placed(known.data, known.marks, text, is_toml))
     return [_unit(found, kind, whole, project) for found, kind in _nodes(known)]
 
 

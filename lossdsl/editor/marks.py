@@ -69,29 +69,28 @@ def _place(node: Any, places: list[int]) -> tuple[int, int]:
     return places[node.start_byte], places[node.end_byte]
 
 
-def placed(data: Any, marks: Mapping[Keys, Mark], file: str, keys: Keys = ()) -> Any:
+def placed(data: Any, marks: Mapping[Keys, Mark], file: str, is_toml: bool, keys: Keys = ()) -> Any:
     """Plain data whose keys and texts know where they stand in their file."""
     if isinstance(data, Mapping):
         found = {}
         for key, value in data.items():
             here = (*keys, str(key))
-            key = _passage(key, file, marks[here].key) if isinstance(key, str) and here in marks else key
-            found[key] = placed(value, marks, file, here)
+            key = _passage(key, file, marks[here].key, is_toml) if isinstance(key, str) and here in marks else key
+            found[key] = placed(value, marks, file, is_toml, here)
         return found
     mark = marks.get(keys)
-    return _passage(data, file, mark.value) if isinstance(data, str) and mark and mark.value else data
+    return _passage(data, file, mark.value, is_toml) if isinstance(data, str) and mark and mark.value else data
 
 
-def _passage(text: str, file: str, place: tuple[int, int]) -> Passage:
+def _passage(text: str, file: str, place: tuple[int, int], is_toml: bool) -> Passage:
     """The text of a scalar of YAML or TOML."""
     start, end = place
     properties = _PROPERTIES.match(file, start, end)
     start = properties.end() if properties else start
     first = file[start : start + 1]
     if first in ("'", '"'):
-        quotes = 3 if file.startswith(first * 3, start) and end - start >= 6 else 1
-        # In TOML nothing is doubled in single quotes, and two of them stand at its ends only.
-        units = ESCAPED if first == '"' else DOUBLED if quotes == 1 else PLAIN
+        quotes = 3 if is_toml and file.startswith(first * 3, start) and end - start >= 6 else 1
+        units = ESCAPED if first == '"' else PLAIN if is_toml else DOUBLED
         return Passage.aligned(text, file, [Place(start + quotes, end - quotes)], units)
     if first in ("|", ">") and "\n" in file[start:end]:
         start = file.index("\n", start)

@@ -33,10 +33,11 @@ def check(passage, text, file):
 @given(TEXTS, st.sampled_from([None, "'", '"', "|", ">"]))
 @example("a\n  b", ">")
 @example("é\U0001f600 + 'b", '"')
+@example("'a", "'")
 def test_yaml(text, style):
     file = yaml.dump({"x": {"é": text}}, default_style=style, allow_unicode=True, width=20)
     data, marks = read_yaml(file)
-    ((key, found),) = placed(data, marks, file)["x"].items()
+    ((key, found),) = placed(data, marks, file, is_toml=False)["x"].items()
     check(key, "é", file)
     passage = check(found, data["x"]["é"], file)
     assert passage.exact or "\\" in file or "\n" in text
@@ -48,7 +49,7 @@ def test_toml(text):
         tomli_w.dumps({"x": {"é": text}}, multiline_strings=True),
         f"x = {{'é' = {json.dumps(text, ensure_ascii=False)}}}\n",
     ):
-        ((key, found),) = placed({"x": {"é": text}}, toml_marks(file), file)["x"].items()
+        ((key, found),) = placed({"x": {"é": text}}, toml_marks(file), file, is_toml=True)["x"].items()
         check(key, "é", file)
         passage = check(found, text, file)
         assert passage.exact or "\n" in text

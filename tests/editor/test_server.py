@@ -1,6 +1,7 @@
 """The language server as an editor meets it: another process, over stdin and stdout."""
 
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
 
 from lossdsl.errors import MESSAGES
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+IN_ONE_LOOP = pytest.mark.asyncio(loop_scope="module")
 # Units of characters that a client may ask for, with the codec of Python and how many bytes a unit has.
 CODECS = {"utf-8": ("utf-8", 1), "utf-16": ("utf-16-le", 2), "utf-32": ("utf-32-le", 4)}
 CONFIG = ClientServerConfig(server_command=[sys.executable, "-m", "lossdsl", "lsp"])
@@ -97,6 +98,7 @@ class File:
         return text
 
 
+@IN_ONE_LOOP
 async def test_mistakes_come_as_one_types(client, tmp_path):
     """With our messages, their codes, and where these are explained; past a character of two units of UTF-16."""
     file = File(client, tmp_path / "reach.loss", "# \U0001f600\n2*position")
@@ -114,6 +116,7 @@ async def test_mistakes_come_as_one_types(client, tmp_path):
     assert await file.mistakes() == []
 
 
+@IN_ONE_LOOP
 @pytest.mark.parametrize(
     ("name", "text", "pieces"),
     [
@@ -138,6 +141,7 @@ async def test_mistakes_stand_where_they_are(client, tmp_path, name, text, piece
     assert found == pieces
 
 
+@IN_ONE_LOOP
 async def test_a_saved_vocabulary_is_seen_by_the_losses_that_use_it(client, tmp_path):
     (tmp_path / "arm.yaml").write_text("terms: {effort: sqnorm(net.output)}\n")
     file = File(client, tmp_path / "reach.yaml", "vocabulary: arm.yaml\nloss: effort + work")
@@ -147,6 +151,7 @@ async def test_a_saved_vocabulary_is_seen_by_the_losses_that_use_it(client, tmp_
     assert await file.mistakes() == []
 
 
+@IN_ONE_LOOP
 async def test_what_a_word_means(client, tmp_path):
     found = await File(client, tmp_path / "a.loss", "# \U0001f600\n1e-5*effec|tor.vel@final").hover()
     assert (found.range.start.line, found.range.start.character, found.range.end.character) == (1, 5, 17)
@@ -162,6 +167,7 @@ async def test_what_a_word_means(client, tmp_path):
     assert await File(client, tmp_path / "b.loss", "1|e-5*position").hover() is None
 
 
+@IN_ONE_LOOP
 async def test_what_can_be_written(client, tmp_path):
     file = File(client, tmp_path / "a.yaml", "parameters: {alpha: 1e-5}\nloss: 'position + fin|'")
     items = {item.label: item for item in await file.complete()}
@@ -172,6 +178,7 @@ async def test_what_can_be_written(client, tmp_path):
     assert [item.label for item in options[:3]] == ["exponent=", "where=", "axis="]
 
 
+@IN_ONE_LOOP
 async def test_where_a_name_is_defined(client, tmp_path):
     found = await File(client, tmp_path / "a.loss", "jerk = sqnorm(diff(net.output))\nposition + 2*je|rk").definition()
     assert (found.uri, found.range.start) == ((tmp_path / "a.loss").as_uri(), types.Position(0, 0))
@@ -187,6 +194,7 @@ async def test_where_a_name_is_defined(client, tmp_path):
     assert found.uri.endswith("operators/penalties.py")
 
 
+@IN_ONE_LOOP
 async def test_another_name(client, tmp_path):
     text = "spread(z) = mean(square(z), axis=batch)\nspre|ad(effector.pos) + spread(z=velocity)  # spread"
     file = File(client, tmp_path / "a.loss", text)
@@ -204,6 +212,7 @@ async def test_another_name(client, tmp_path):
     assert await client.text_document_prepare_rename_async(types.PrepareRenameParams(other.id, other.at)) is None
 
 
+@IN_ONE_LOOP
 async def test_a_loss_is_written_as_it_is_printed(client, tmp_path):
     file = File(client, tmp_path / "a.loss", "jerk=sqnorm( diff(net.output) )\n1.0*position # goal\n+(1e-05*jerk)")
     assert file.with_edits(await file.format()) == (
@@ -213,6 +222,7 @@ async def test_a_loss_is_written_as_it_is_printed(client, tmp_path):
     assert not await File(client, tmp_path / "c.yaml", "loss: 1.0 * position").format()
 
 
+@IN_ONE_LOOP
 async def test_a_text_without_a_file(client):
     uri = "untitled:Untitled-1"
     item = types.TextDocumentItem(uri, "loss", 0, "positon")
@@ -224,6 +234,7 @@ async def test_a_text_without_a_file(client):
     assert [*client.diagnostics[uri]] == []
 
 
+@IN_ONE_LOOP
 async def test_nothing_that_is_typed_ends_the_server(client, tmp_path):
     """Each beginning of a text, in each kind of file, the cursor at its end."""
     text = "f(z) = mean(z@-1, axis=(batch, xy))\nf(effector.pos)[1:] as goal + 2e-5*huber(velocity, delta=0.1)"
@@ -240,3 +251,31 @@ async def test_nothing_that_is_typed_ends_the_server(client, tmp_path):
             lines = whole[:end].split("\n")
             file.at = types.Position(len(lines) - 1, len(lines[-1]))
             await asyncio.gather(file.hover(), file.complete(), file.definition(), file.format())
+
+
+@IN_ONE_LOOP
+async def test_the_names_of_a_project(client, tmp_path):
+    (tmp_path / "pyproject.toml").write_text(
+        "[project]\nname = 'reach'\n[tool.lossdsl]\nterms.effort = 'sqnorm(net.output)'\nparameters.alpha = 1e-5\n"
+    )
+    (tmp_path / "losses").mkdir()
+    file = File(client, tmp_path / "losses" / "a.loss", "alpha*effort + beta*eff|ort")
+    assert [file.piece(one.range) for one in await file.mistakes()] == ["beta"]
+    found = await file.definition()
+    assert (found.uri, found.range.start) == ((tmp_path / "pyproject.toml").as_uri(), types.Position(3, 6))
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.lossdsl]\nterms.effort = 'sqnorm(net.outpt)'\nvocabulary = 'nope'\n"
+    )
+    client.text_document_did_save(types.DidSaveTextDocumentParams(file.id))
+    assert [(one.code, "pyproject.toml:3: vocabulary" in one.message) for one in await file.mistakes()] == [
+        ("unknown-vocabulary", True)
+    ]
+
+
+def test_without_the_extra_it_says_what_to_install():
+    code = "import sys; sys.modules['pygls'] = None; sys.argv[1:] = ['lsp']; from lossdsl.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "the language server needs pygls, which is not installed\nrun `pip install 'lossdsl[lsp]'`"
+    )
