@@ -7,8 +7,7 @@ import re
 from pathlib import Path
 
 import lossdsl
-from lossdsl.cli import signature
-from lossdsl.language import shown_axes
+from lossdsl.language import shown_axes, signature
 from lossdsl.meaning.feedbax import FEEDBAX
 from lossdsl.operators.declaration import OPS
 
@@ -22,6 +21,7 @@ GUIDE = (
     "save-and-resume",
     "latex",
     "gallery",
+    "editors",
     "compare",
     "performance",
 )
@@ -58,7 +58,7 @@ napoleon_custom_sections = [("Source", "notes_style")]
 
 def operators() -> str:
     """A table of the operators, from their declarations."""
-    rows = [(f"`{signature(name)}`", _flat(op.doc), _example(op.example)) for name, op in OPS.items()]
+    rows = [(f"`{signature(op)}`", _flat(op.doc), _example(op.example)) for op in OPS.values()]
     return _table(["operator", "what it is", "example"], rows)
 
 

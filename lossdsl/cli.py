@@ -19,7 +19,7 @@ from lossdsl.backends import Trajectories, load_npz, take
 from lossdsl.configs import KINDS, load
 from lossdsl.disk import MOST_TEXT, read_text, write_whole
 from lossdsl.errors import LossError, error, visible
-from lossdsl.language import Let, by_default, parse, shown_axes
+from lossdsl.language import Let, parse, shown_axes, signature
 from lossdsl.language.fmt import formatted
 from lossdsl.loss import CompositeLoss, check_used, compile, diff, shortest, summary, table
 from lossdsl.mathematics import aligned, picture
@@ -231,7 +231,7 @@ def latex(
 @app.command()
 def ops() -> None:
     """List the operators, one line each with an example."""
-    rows = [[signature(name), op.summary, op.example] for name, op in OPS.items()]
+    rows = [[signature(op), op.summary, op.example] for op in OPS.values()]
     _print_table(["operator", "what it is", "example"], rows)
 
 
@@ -260,6 +260,17 @@ def schema(
         advice = "write `lossdsl schema loss` or `lossdsl schema vocabulary`"
         raise error("bad-argument", argument="kind", got=f"`{kind}`", advice=advice)
     print(resources.files("lossdsl.configs").joinpath("schemas", f"{kind}.json").read_text("utf-8"), end="")
+
+
+@app.command()
+def lsp() -> None:
+    """Run the language server, which an editor starts: it reads from stdin and writes to stdout."""
+    try:
+        from lossdsl.editor.server import serve
+    except ImportError:
+        install = "'lossdsl[lsp]'"
+        raise error("not-installed", use="the language server", package="pygls", install=install) from None
+    serve()
 
 
 def _compiled(loss: str, parameters: dict[str, str], *, all_used: bool = True) -> CompositeLoss:
@@ -313,22 +324,6 @@ def _found(quantity: Quantity, given: Trajectories) -> str:
     except LossError as failure:
         return failure.message if failure.code == "not-held" else "missing"
     return f"{value.shape} {value.dtype}" if hasattr(value, "shape") else "missing" if value is None else "a PyTree"
-
-
-def signature(name: str) -> str:
-    """How an operator is called: its parameters with their defaults."""
-    op = OPS[name]
-    match name:
-        case "neg":
-            return "-x"
-        case "[]":
-            return "x[i:j]"
-    if not name.isidentifier():
-        return f"x {name} y"
-    given = [f"{name}=..." if name in op.named else name for name in op.required]
-    given += [*([*op.repeats, "..."] if op.repeats else [])]
-    given += [f"{parameter}={by_default(default)}" for parameter, default in op.options.items()]
-    return f"{name}({', '.join(given + (['axis'] if op.axis else []))})"
 
 
 def _finite(value: Any) -> Any:

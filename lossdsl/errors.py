@@ -197,6 +197,9 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "state-value": (LossDataError, "{name} of the state is {got}, the loss has {expected}", "give the state of a loss that was made like this one"),
     # weights that adapt
     "no-gradients": (LossValueError, "`{method}` needs the gradients of the terms, it is given {got}", "call `update(values, state, gradients)` with those of `ld.term_gradients`"),
+    # an editor, the command line
+    "unknown-code": (LossNameError, "there is no error `{name}`", "{advice}"),
+    "cannot-rename": (LossNameError, "`{name}` cannot be called `{new}`: {reason}", "choose another name, of letters, digits and `_`"),
     # Feedbax
     "not-installed": (LossError, "{use} needs {package}, which is not installed", "run `pip install {install}`"),
     "feedbax-step": (LossValueError, "the loss needs the training iteration `step`, which Feedbax does not give to a loss", "make `step` a parameter, and change it with `with_parameters`"),

@@ -20,6 +20,7 @@ STOREYS = {
     "place": "",
     "errors": "",
     "disk": "",
+    "explain": "",
     "operators": """axes declaration along arithmetic reductions vectors penalties time schedules distributions choices
         shapes masks custom""",
     "language": "exact text misfit tree expr definitions syntax lalr arguments parse fmt highlight",
@@ -29,10 +30,12 @@ STOREYS = {
     "mathematics": "table notebook steps symbols pieces latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss
         make diff""",
-    "configs": "keys yaml_text files schema config store",
+    "configs": "keys yaml_text files project schema config store",
     "training": "history_file history_join history plot balance by_losses by_gradients",
     "adaptive": "",
     "feedbax": "terms functions targets reaches bridge",
+    "editor": """passage unit marks in_config static in_python read words cursor diagnose hover complete edits positions
+        server""",
     "cli": "",
 }
 ROOMS = [f"{storey}.{room}" if room else storey for storey, rooms in STOREYS.items() for room in rooms.split() or [""]]

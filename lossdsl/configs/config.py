@@ -8,10 +8,10 @@ from typing import Any
 from lossdsl.configs.files import KINDS, Document, read_file
 from lossdsl.configs.keys import Keys
 from lossdsl.configs.yaml_text import INSTALL
-from lossdsl.errors import LossError, error
+from lossdsl.errors import LossError, each, error
 from lossdsl.meaning import NAMED, Vocabulary, check_row, name_of, named_vocabulary
 
-_ROWS = ("quantities", "terms", "parameters")
+ROWS = ("quantities", "terms", "parameters")
 
 
 def vocabulary_of(document: Document, kind: str = "vocabulary", above: tuple[Path, ...] = ()) -> Vocabulary:
@@ -28,18 +28,21 @@ def vocabulary_of(document: Document, kind: str = "vocabulary", above: tuple[Pat
     data = _checked(document, kind)
     known = _named(document, data.get("vocabulary", "feedbax"), above)
     try:
-        return known.add(*(data.get(rows, {}) for rows in _ROWS))
+        return known.add(*(data.get(rows, {}) for rows in ROWS))
     except LossError as failure:
         raise located(failure, document) from None
 
 
 def check_terms(document: Document, vocabulary: Vocabulary) -> None:
     """Bind the terms of a file, so that the mistakes of one that no loss uses are seen too."""
-    for name in (document.data or {}).get("terms", ()):
+
+    def check(name: str) -> None:
         try:
             check_row(name_of(name), vocabulary)
         except LossError as failure:
             raise located(failure, document) from None
+
+    each(check, (document.data or {}).get("terms", ()))
 
 
 def _checked(document: Document, kind: str) -> dict[str, Any]:

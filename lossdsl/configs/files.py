@@ -5,12 +5,12 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lossdsl.configs.keys import Keys, bad_syntax, check_toml_keys, json_lines, toml_lines, too_deep
+from lossdsl.configs.keys import Keys, Mark, bad_syntax, check_toml_keys, json_lines, toml_lines, too_deep
 from lossdsl.configs.yaml_text import INSTALL, read_yaml, write_yaml
 from lossdsl.disk import read_text, write_whole
 from lossdsl.errors import LossError, error, visible
@@ -27,17 +27,27 @@ class Document:
         path: The file.
         data: Its content: mappings, lists, texts and None. Numbers with a point are texts, as they were written.
         line_of: The line of a key, from 1 on; None where it is not known.
+        marks: The places of the keys and texts of YAML.
     """
 
     path: Path
     data: Any
     line_of: LineOf
+    marks: Mapping[Keys, Mark] = field(default_factory=dict)
 
     def place(self, keys: Keys) -> str:
         """Where a value stands, as `reach.yaml:7: loss.goal`."""
         lines = (self.line_of(keys[:count]) for count in range(len(keys), 0, -1))
         line = next((line for line in lines if line), None)
         return visible(f"{self.path}" + (f":{line}" if line else "") + (f": {'.'.join(keys)}" if keys else ""))
+
+    def below(self, keys: Keys) -> "Document":
+        """What stands below some keys, as if it were the file."""
+        data = self.data
+        for key in keys:
+            data = data[key]
+        marks = {here[len(keys) :]: mark for here, mark in self.marks.items() if here[: len(keys)] == keys}
+        return Document(self.path, data, lambda inner: self.line_of((*keys, *inner)), marks)
 
 
 def read_file(path: str | os.PathLike[str]) -> Document:
@@ -49,16 +59,25 @@ def read_file(path: str | os.PathLike[str]) -> Document:
         LossNameError: For a key that stands there twice.
     """
     path = Path(path)
+    _kind(path)
+    return document(path, read_text(path, "give the path of a file"))
+
+
+def document(path: Path, text: str) -> Document:
+    """The content of a file that has this text.
+
+    Raises:
+        LossError: As `read_file` does.
+    """
     kind = _kind(path)
-    text = read_text(path, "give the path of a file")
     try:
-        data, line_of = {"YAML": _read_yaml, "TOML": _read_toml, "JSON": _read_json}[kind](text)
+        data, line_of, marks = {"YAML": _read_yaml, "TOML": _read_toml, "JSON": _read_json}[kind](text)
         _check_characters(kind, text, data)
     except LossError as failure:
         start = failure.span.start if failure.span else 0
         failure.place = f"{visible(str(path))}:{text.count(chr(10), 0, start) + 1}"
         raise
-    return Document(path, data, line_of)
+    return Document(path, data, line_of, marks)
 
 
 def write_file(path: str | os.PathLike[str], data: Mapping[str, Any]) -> None:
@@ -98,12 +117,12 @@ def _check_characters(kind: str, text: str, data: Any) -> None:
             raise bad_syntax(kind, f"`{value}` has half of a character", text, 0, advice)
 
 
-def _read_yaml(text: str) -> tuple[Any, LineOf]:
-    data, lines = read_yaml(text)
-    return data, lines.get
+def _read_yaml(text: str) -> tuple[Any, LineOf, dict[Keys, Mark]]:
+    data, marks = read_yaml(text)
+    return data, lambda keys: text.count("\n", 0, marks[keys].key[0]) + 1 if keys in marks else None, marks
 
 
-def _read_toml(text: str) -> tuple[Any, LineOf]:
+def _read_toml(text: str) -> tuple[Any, LineOf, dict[Keys, Mark]]:
     check_toml_keys(text)
     try:
         data = tomllib.loads(text, parse_float=str)
@@ -117,17 +136,17 @@ def _read_toml(text: str) -> tuple[Any, LineOf]:
     except RecursionError:
         raise too_deep("TOML", text) from None
     lines = cache(lambda: toml_lines(text))
-    return data, lambda keys: lines().get(keys)
+    return data, lambda keys: lines().get(keys), {}
 
 
-def _read_json(text: str) -> tuple[Any, LineOf]:
+def _read_json(text: str) -> tuple[Any, LineOf, dict[Keys, Mark]]:
     try:
         data = json.loads(text, parse_float=str, parse_int=str, parse_constant=str)
     except json.JSONDecodeError as failure:
         raise bad_syntax("JSON", failure.msg, text, failure.pos, "check quotes and commas") from None
     except RecursionError:
         raise too_deep("JSON", text) from None
-    return data, json_lines(text).get
+    return data, json_lines(text).get, {}
 
 
 def _write_toml(data: Mapping[str, Any]) -> str:

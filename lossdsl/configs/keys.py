@@ -4,7 +4,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from lossdsl.errors import LossError, Span, error
 
@@ -12,6 +12,14 @@ Keys = tuple[str, ...]
 # A file has four levels of keys at most; what is nested deeper is not looked at, or refused before a parser meets it.
 DEEPEST = 4
 MOST_NESTED = 50
+
+
+class Mark(NamedTuple):
+    """Where a key stands in the text of a file, from and to, and the value behind it where that is a text."""
+
+    key: tuple[int, int]
+    value: tuple[int, int] | None = None
+
 
 _TOML = re.compile(
     r'''

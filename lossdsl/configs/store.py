@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from lossdsl.configs.config import check_terms, located, vocabulary_of
-from lossdsl.configs.files import read_file, write_file
+from lossdsl.configs.files import Document, read_file, write_file
 from lossdsl.errors import LossError
 from lossdsl.loss import AbstractLoss, CompositeLoss, check_used, compile, shared_vocabulary
 from lossdsl.meaning import Vocabulary
@@ -24,7 +24,11 @@ def load(path: Path, *, terms: Mapping[str, Any] | Sequence[AbstractLoss] | None
     Raises:
         LossError: With the file, the line and the key; in a text with the place.
     """
-    document = read_file(path)
+    return loss_of(read_file(path), terms=terms)
+
+
+def loss_of(document: Document, *, terms: Mapping[str, Any] | Sequence[AbstractLoss] | None = None) -> CompositeLoss:
+    """The loss of a file that is read, see `load`."""
     vocabulary = vocabulary_of(document, "loss")
     try:
         loss = compile(document.data["loss"], vocabulary, terms=terms)

@@ -1,9 +1,9 @@
-"""A text of YAML -> plain data, with the lines of its keys, and back."""
+"""A text of YAML -> plain data, with the places of its keys, and back."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from lossdsl.configs.keys import DEEPEST, MOST_NESTED, Keys, bad_syntax, too_deep
+from lossdsl.configs.keys import DEEPEST, MOST_NESTED, Keys, Mark, bad_syntax, too_deep
 from lossdsl.errors import LossError, Span, error
 
 INSTALL = "'lossdsl[config]'"
@@ -24,8 +24,8 @@ _MEANT = {
 }
 
 
-def read_yaml(text: str) -> tuple[Any, dict[Keys, int]]:
-    """The data of a text, and the line of each key.
+def read_yaml(text: str) -> tuple[Any, dict[Keys, Mark]]:
+    """The data of a text, and the place of each key.
 
     Raises:
         LossSyntaxError: If it is not well formed.
@@ -35,10 +35,10 @@ def read_yaml(text: str) -> tuple[Any, dict[Keys, int]]:
     try:
         loader = _loader(yaml)(text)
         root = loader.get_single_node()
-        lines: dict[Keys, int] = {}
+        marks: dict[Keys, Mark] = {}
         if root is not None:
-            _walk(yaml, root, text, (), lines, set())
-        return root and loader.construct_document(root), lines
+            _walk(yaml, root, text, (), marks, set())
+        return root and loader.construct_document(root), marks
     except yaml.MarkedYAMLError as failure:
         mark = failure.problem_mark or failure.context_mark
         reason, start = failure.problem or failure.context or "", mark.index if mark else 0
@@ -92,8 +92,8 @@ def _identity(yaml: Any, key: Any) -> Any:
     return (key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key)
 
 
-def _walk(yaml: Any, node: Any, text: str, keys: Keys, lines: dict[Keys, int], seen: set[int]) -> None:
-    """Note the line of each key; refuse a key that stands there twice, and a text that lost its first word."""
+def _walk(yaml: Any, node: Any, text: str, keys: Keys, marks: dict[Keys, Mark], seen: set[int]) -> None:
+    """Note the place of each key; refuse a key that stands there twice, and a text that lost its first word."""
     if id(node) in seen:
         return  # an alias
     seen.add(id(node))
@@ -105,11 +105,15 @@ def _walk(yaml: Any, node: Any, text: str, keys: Keys, lines: dict[Keys, int], s
         if not isinstance(key, yaml.ScalarNode):
             continue
         here = (*keys, str(key.value))
-        if here in lines and not key.tag.endswith(":merge"):
+        if here in marks and not key.tag.endswith(":merge"):
             span = Span(text, key.start_mark.index, key.end_mark.index)
             raise error("key-twice", span, key=str(key.value))
-        lines[here] = key.start_mark.line + 1
-        _walk(yaml, value, text, here, lines, seen)
+        marks[here] = Mark(_place(key), _place(value) if isinstance(value, yaml.ScalarNode) else None)
+        _walk(yaml, value, text, here, marks, seen)
+
+
+def _place(node: Any) -> tuple[int, int]:
+    return node.start_mark.index, node.end_mark.index
 
 
 def _check_anchor(node: Any, text: str) -> None:

@@ -25,9 +25,10 @@ from lossdsl.language.expr import (
     call as call,
     of_number as of_number,
 )
+from lossdsl.language.lalr import Token as Token
 from lossdsl.language.misfit import shown_axes as shown_axes
-from lossdsl.language.parse import parse as parse, read as read
-from lossdsl.language.syntax import POWERS as POWERS
+from lossdsl.language.parse import parse as parse, read as read, tokens as tokens
+from lossdsl.language.syntax import POWERS as POWERS, layout as layout
 from lossdsl.language.text import (
     ATOM as ATOM,
     POWER as POWER,
@@ -36,7 +37,9 @@ from lossdsl.language.text import (
     UNARY as UNARY,
     axis_text as axis_text,
     is_name as is_name,
+    number_text as number_text,
     program_text as program_text,
+    signature as signature,
     subscript_text as subscript_text,
 )
 from lossdsl.language.tree import MAX_DEPTH as MAX_DEPTH

@@ -104,6 +104,16 @@ def _weighted(label: str, row: Mapping[str, Any]) -> Expr:
     return call("*", as_expr(weight, label), expr)
 
 
+def tokens(text: str, laid_out: str = "") -> list[Token]:
+    """The tokens of a text, whether it is a loss or not, without comments; the end is one, of no text.
+
+    Args:
+        text: The text.
+        laid_out: The same with `;` between statements, from `layout`.
+    """
+    return list(language().tokens(text, laid_out or text))
+
+
 @cache
 def language() -> Parser:
     """The parser of the language."""

@@ -60,6 +60,21 @@ def operator_text(op: Op, args: Sequence[Written], static: Any) -> Written:
     return Written(f"{op.name}({', '.join(given + axis)})", ATOM)
 
 
+def signature(op: Op) -> str:
+    """How an operator is called: its parameters with their defaults."""
+    match op.name:
+        case "neg":
+            return "-x"
+        case "[]":
+            return "x[i:j]"
+    if not op.name.isidentifier():
+        return f"x {op.name} y"
+    given = [f"{name}=..." if name in op.named else name for name in op.required]
+    given += [*([*op.repeats, "..."] if op.repeats else [])]
+    given += [f"{parameter}={default_text(default)}" for parameter, default in op.options.items()]
+    return f"{op.name}({', '.join(given + (['axis'] if op.axis else []))})"
+
+
 def program_text(definitions: Iterable[tuple[str, str]], loss: str) -> str:
     """Definitions, one a line, and then the loss."""
     rows = [f"{name} = {value}" for name, value in definitions]

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from lossdsl.language import Name
+from lossdsl.language import Expr, Name
 from lossdsl.mathematics.latex import Meaning, Printer
 from lossdsl.mathematics.pieces import joined
 from lossdsl.meaning import Parameter, Term
@@ -63,6 +64,11 @@ def bodies(terms: Sequence[Term], names: Iterable[Name]) -> list[str]:
     """The mathematics of each term without its weight."""
     printer = _printer(terms, names)
     return [f"{printer.body(term, expand=True)}" for term in terms]
+
+
+def mathematics(expr: Expr) -> str:
+    """The mathematics of a bound expression at the time step t, whatever a loss makes of it."""
+    return f"{_printer([Term('', Fraction(1), expr)], ()).stepwise(expr)}"
 
 
 def _printer(terms: Sequence[Term], names: Iterable[Name]) -> Printer:
