@@ -118,6 +118,8 @@ def _followed(masks: Masks, node: Call, i: int) -> Masks:
     """What masks on the result say of an operand."""
     operand = node.args[i]
     kept = set(_along(node)) & set(node.axes or ())
+    # A step of the result may be made of the mask at all steps, as where they are counted.
+    reads = "all" if node.op.parameters(len(node.args))[i][0] == "where" else node.op.reads
     found: list[Expr] = []
     for mask in masks:
         along = kept & set(mask.axes or ())
@@ -125,9 +127,9 @@ def _followed(masks: Masks, node: Call, i: int) -> Masks:
             mask = Call((mask, operand), UNSLICED, subscript_text(node.static))
         elif along and node.op.name == "diff":
             mask = Call((mask, operand), UNDIFFED, *along)
-        elif along and node.op.reads in _READS:
-            mask = Call((mask,), _READS[node.op.reads], *along)
-        elif along and node.op.reads == "all":
+        elif along and reads in _READS:
+            mask = Call((mask,), _READS[reads], *along)
+        elif along and reads == "all":
             mask = _any(mask, along)
         elif node.op.renames:
             mask = _renamed(mask, node)
