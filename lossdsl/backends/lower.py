@@ -119,7 +119,8 @@ def _followed(masks: Masks, node: Call, i: int) -> Masks:
     operand = node.args[i]
     kept = set(_along(node)) & set(node.axes or ())
     # A step of the result may be made of the mask at all steps, as where they are counted.
-    reads = "all" if node.op.parameters(len(node.args))[i][0] == "where" else node.op.reads
+    is_mask = "where" in node.op.defaults and list(node.op.defaults).index("where") == i
+    reads = "all" if is_mask else node.op.reads
     found: list[Expr] = []
     for mask in masks:
         along = kept & set(mask.axes or ())
