@@ -32,6 +32,14 @@ async def client(request, lsp_client: LanguageClient):
     await lsp_client.shutdown_session()
 
 
+async def mistakes(client, uri: str):
+    """The next diagnostics that the server sends for a file; of several that come at once, each is kept."""
+    async with asyncio.timeout(60):
+        while uri not in client.diagnostics:
+            await asyncio.sleep(0.01)
+    return [*client.diagnostics.pop(uri)]
+
+
 class File:
     """A text that the editor opens, a `|` in it the cursor."""
 
@@ -51,11 +59,7 @@ class File:
         self.text = text
 
     async def mistakes(self):
-        """The next diagnostics that the server sends for the file."""
-        while True:
-            sent = await self.client.wait_for_notification(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
-            if sent.uri == self.uri:
-                return [*sent.diagnostics]
+        return await mistakes(self.client, self.uri)
 
     def after(self, text: str) -> types.Position:
         """The position behind a text with which the file begins."""
@@ -227,11 +231,9 @@ async def test_a_text_without_a_file(client):
     uri = "untitled:Untitled-1"
     item = types.TextDocumentItem(uri, "loss", 0, "positon")
     client.text_document_did_open(types.DidOpenTextDocumentParams(item))
-    await client.wait_for_notification(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
-    assert [one.code for one in client.diagnostics[uri]] == ["unknown-name"]
+    assert [one.code for one in await mistakes(client, uri)] == ["unknown-name"]
     client.text_document_did_close(types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri)))
-    await client.wait_for_notification(types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
-    assert [*client.diagnostics[uri]] == []
+    assert await mistakes(client, uri) == []
 
 
 @IN_ONE_LOOP
