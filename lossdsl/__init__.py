@@ -5,7 +5,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING as _TYPE_CHECKING, Any as _Any
 
 from lossdsl import errors as errors
-from lossdsl.backends import load_npz as load_npz, trainable as trainable
+from lossdsl.backends import example as example, load_npz as load_npz, trainable as trainable
 from lossdsl.errors import (
     LossAxesError as LossAxesError,
     LossDataError as LossDataError,
@@ -91,7 +91,7 @@ _LATER = {
 _MODULES = ("adaptive", "feedbax")
 _AT_ONCE = """AbstractLoss Change CompositeLoss Definition FEEDBAX GradientReport LossAxesError LossDataError LossDict
     LossDiff LossError LossNameError LossSyntaxError LossValueError Parameter Quantity TermGradients Vocabulary compile
-    diff errors from_sympy load_npz operator parse term_gradients trainable"""
+    diff errors example from_sympy load_npz operator parse term_gradients trainable"""
 __all__ = sorted([*_AT_ONCE.split(), *_LATER, "adaptive"])
 
 

@@ -21,6 +21,12 @@ _RATIO = 100
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
 
 
+def packaged(*parts: str) -> Path:
+    """A file of the top of the repository, which a wheel has inside the package."""
+    inside = Path(__file__).parent.joinpath(*parts)
+    return inside if inside.exists() else Path(__file__).parents[1].joinpath(*parts)
+
+
 def read_text(path: Path, advice: str) -> str:
     """The text of a file in UTF-8, its lines ended by newlines.
 

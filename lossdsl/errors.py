@@ -64,10 +64,14 @@ class LossError(ValueError):
         # Hydra shows only this of what went wrong in a call.
         return f"{type(self).__name__}: {self}"
 
-    def __str__(self) -> str:
+    @property
+    def own(self) -> str:
+        """What it says, without the others."""
         first = f"{self.place}: {self.message}" if self.place else self.message
-        own = "\n".join([first, *([caret(self.span)] if self.span else []), self.hint])
-        return "\n\n".join([own, *map(str, self.others)])
+        return "\n".join([first, *([caret(self.span)] if self.span else []), self.hint])
+
+    def __str__(self) -> str:
+        return "\n\n".join([self.own, *map(str, self.others)])
 
 
 class LossSyntaxError(LossError):
@@ -199,6 +203,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "no-gradients": (LossValueError, "`{method}` needs the gradients of the terms, it is given {got}", "call `update(values, state, gradients)` with those of `ld.term_gradients`"),
     # an editor, the command line
     "unknown-code": (LossNameError, "there is no error `{name}`", "{advice}"),
+    "no-data": (LossDataError, "there is nothing to evaluate the loss on", "add `--data FILE.npz`, an archive of NumPy with keys such as `states.net.hidden`, or `--data example`"),
     "cannot-rename": (LossNameError, "`{name}` cannot be called `{new}`: {reason}", "choose another name, of letters, digits and `_`"),
     # Feedbax
     "not-installed": (LossError, "{use} needs {package}, which is not installed", "run `pip install {install}`"),

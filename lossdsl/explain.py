@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from lossdsl.disk import packaged
 from lossdsl.errors import MESSAGES, LossError, did_you_mean, error
 
 _ROW = re.compile(r"\| `([\w-]+)` \| (.*?) \| (.*?) \| (.*?) \|")
@@ -32,8 +33,12 @@ class Explanation(NamedTuple):
 
 def page() -> Path:
     """The page of errors: in a wheel it lies inside the package."""
-    inside = Path(__file__).parent / "docs" / "errors.md"
-    return inside if inside.exists() else Path(__file__).parents[1] / "docs" / "errors.md"
+    return packaged("docs", "errors.md")
+
+
+def explanations() -> list[Explanation]:
+    """All rows of the page, in its order."""
+    return [*_rows().values()]
 
 
 def explained(code: str) -> Explanation:

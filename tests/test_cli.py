@@ -67,14 +67,26 @@ def test_eval_with_parameters_and_weights():
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
-        ("alpha*position", ["--set", "alpha"], "`--set` cannot be `alpha`\nwrite for example `--set alpha=0.5`\n"),
+        (
+            "alpha*position",
+            ["--set", "alpha"],
+            "`--set` cannot be `alpha`\nwrite for example `--set alpha=0.5` [bad-argument]\n",
+        ),
         ("alpha*position", ["--set", "alpha=x"], "the parameter `alpha` is `x`\n"),
         ("alpha*position", ["--set", "alhpa=1"], "there is no name `alpha`\n"),
         ("alpha*position", ["--set", "alpha=1", "--set", "b=1"], "no term uses the parameter `b`\n"),
-        ("alpha*position", ["--set", "alpha=1", "--set", "alhpa=2"], "the parameter `alhpa`\ndid you mean `alpha`?\n"),
+        (
+            "alpha*position",
+            ["--set", "alpha=1", "--set", "alhpa=2"],
+            "the parameter `alhpa`\ndid you mean `alpha`? [unused-parameter]\n",
+        ),
         ("a = 1; a*position", ["--set", "a=1"], "the loss has no parameter `a`\nthe text defines it; "),
         ("position", ["--set", "position=1"], "the loss has no parameter `position`\nit is a name of the vocabulary"),
-        ("position", ["--weight", "positon=1"], "the loss has no term `positon`\ndid you mean `position`?\n"),
+        (
+            "position",
+            ["--weight", "positon=1"],
+            "the loss has no term `positon`\ndid you mean `position`? [unknown-label]\n",
+        ),
         ("position", ["--weight", "position="], "the weight of `position` is ``\n"),
     ],
 )
@@ -148,7 +160,8 @@ def test_check_of_a_text_that_begins_with_a_minus():
 
 def test_check_points_at_the_mistake():
     assert run("check", "1.0*positon + final(velocity)", status=1) == (
-        "there is no name `positon`\n    1.0*positon + final(velocity)\n        ^^^^^^^\ndid you mean `position`?\n"
+        "there is no name `positon`\n    1.0*positon + final(velocity)\n        ^^^^^^^\n"
+        "did you mean `position`? [unknown-name]\n"
     )
 
 
@@ -165,9 +178,9 @@ def test_colours_stand_on_a_terminal(asked, coloured):
         os.close(stderr)
     assert message == (
         f"{bold}there is no name `positon`{end}\n    positon + velocty\n{red}    ^^^^^^^{end}\n"
-        "did you mean `position`?\n\n"
+        "did you mean `position`? [unknown-name]\n\n"
         f"{bold}there is no name `velocty`{end}\n    positon + velocty\n{red}              ^^^^^^^{end}\n"
-        "did you mean `velocity`?\n"
+        "did you mean `velocity`? [unknown-name]\n"
     )
 
 
@@ -214,19 +227,20 @@ def test_files_that_are_not_there_or_not_right(tmp_path):
     cut.write_bytes(Path(DATA).read_bytes()[:50_000])
     assert run("eval", "position", "--data", str(cut), status=1) == (
         f"`{cut}` cannot be read: it is cut off, or not an .npz file\n"
-        "give an .npz file with keys such as `states.net.hidden`\n"
+        "give an .npz file with keys such as `states.net.hidden` [bad-file]\n"
     )
     np.savez(tmp_path / "key.npz", **{"state.net.hidden": np.zeros(3)})
     message = run("eval", "position", "--data", str(tmp_path / "key.npz"), status=1)
-    assert message.endswith("has the key `state.net.hidden`\ndid you mean `states`?\n")
+    assert message.endswith("has the key `state.net.hidden`\ndid you mean `states`? [bad-key]\n")
     np.savez(tmp_path / "both.npz", **{"states.net": np.zeros(3), "states.net.hidden": np.zeros(3)})
     message = run("eval", "position", "--data", str(tmp_path / "both.npz"), status=1)
-    assert message.endswith("another key is a part of it; rename one\n")
+    assert message.endswith("another key is a part of it; rename one [bad-key]\n")
     np.savez(tmp_path / "pickled.npz", **{"states.x": np.array([{}], dtype=object)})
     message = run("eval", "position", "--data", str(tmp_path / "pickled.npz"), status=1)
     assert "cannot be read" in message
     assert run("check", DATA, status=1) == (
-        f"`{DATA}` is not a text\nthe first argument is the loss, the data are given as `--data FILE.npz`\n"
+        f"`{DATA}` is not a text\n"
+        "the first argument is the loss, the data are given as `--data FILE.npz` [not-a-text]\n"
     )
 
 

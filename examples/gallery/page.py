@@ -55,7 +55,7 @@ $ lossdsl check "mean(velocity, where=effector.vel)"
 the mask `effector.vel` has the axis `xy`, which `velocity` has not: (batch, time, xy) and (batch, time)
     mean(velocity, where=effector.vel)
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-reduce the mask, as in `max(effector.vel, axis=xy)`
+reduce the mask, as in `max(effector.vel, axis=xy)` [mask-axes]
 ```
 """
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lossdsl.backends.data import paths
-from lossdsl.disk import read_npz
+from lossdsl.disk import packaged, read_npz
 from lossdsl.errors import did_you_mean, error, listed
 from lossdsl.meaning import ROOTS
 
@@ -21,6 +21,20 @@ class Trajectories(NamedTuple):
             path for root, value in zip(ROOTS, self, strict=True) if value is not None for path, _ in paths(value, root)
         ]
         return f"Trajectories of {listed(there, at_most=4)}"
+
+
+def example() -> Trajectories:
+    """Seven reaches of a point mass, 100 steps each, with what Feedbax's vocabulary names, for a first try.
+
+    Example:
+        >>> from lossdsl import compile
+        >>> print(compile("position + 1e-5*nn_hidden")(*example()))
+        term       weight      raw     weighted   share
+        position        1  48.5405      48.5405  100.0%
+        nn_hidden   1e-05  60.5371  0.000605371    0.0%
+        total                           48.5411
+    """
+    return load_npz(packaged("examples", "reach.npz"))
 
 
 def load_npz(path: str | Path) -> Trajectories:

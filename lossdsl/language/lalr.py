@@ -7,9 +7,9 @@ For the same rules Lark's own lexer and loop take three times as long, and would
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from lossdsl.disk import packaged
 from lossdsl.errors import Span
 from lossdsl.language.syntax import END, UNKNOWN, layout, refusal
 
@@ -110,9 +110,7 @@ def parser(reader: Any) -> Parser:
     from lark import Lark
     from lark.parsers.lalr_analysis import Shift
 
-    inside = Path(__file__).parents[1] / "grammar" / "loss.lark"
-    beside = Path(__file__).parents[2] / "grammar" / "loss.lark"
-    grammar = (inside if inside.exists() else beside).read_text(encoding="utf-8")
+    grammar = packaged("grammar", "loss.lark").read_text(encoding="utf-8")
     options: dict[str, Any] = {"keep_all_tokens": True, "maybe_placeholders": False, "transformer": reader}
     lark = Lark(grammar, parser="lalr", lexer="basic", start="program", **options)
     longest_first = sorted(lark.terminals, key=lambda t: (-t.pattern.max_width, -len(t.pattern.value)))

@@ -11,4 +11,4 @@ from lossdsl.loss.gradients import (
 from lossdsl.loss.loss import AbstractLoss as AbstractLoss, CompositeLoss as CompositeLoss
 from lossdsl.loss.make import compile as compile
 from lossdsl.loss.scalars import on_device as on_device
-from lossdsl.loss.values import LossDict as LossDict, shortest as shortest, summary as summary, table as table
+from lossdsl.loss.values import LossDict as LossDict, cells as cells, shortest as shortest, summary as summary

@@ -144,7 +144,7 @@ class LossDict(dict[str, Array]):
 
     def _repr_html_(self) -> str | None:
         """The table for a notebook, which shows the plain dict where there is none."""
-        return html_table(_COLUMNS, _cells(self), right=_COLUMNS[1:]) if self._is_known() else None
+        return html_table(_COLUMNS, cells(self)[1:], right=_COLUMNS[1:]) if self._is_known() else None
 
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError("a LossDict cannot be changed; make a dict of it: `dict(values)`")
@@ -198,14 +198,15 @@ def summary(values: LossDict) -> list[dict[str, Any]]:
 
 def table(values: LossDict) -> list[str]:
     """The lines of a table: a header, the terms, the total."""
-    return aligned([_COLUMNS, *_cells(values)], right=range(1, len(_COLUMNS)))
+    return aligned(cells(values), right=range(1, len(_COLUMNS)))
 
 
-def _cells(values: LossDict) -> list[list[str]]:
+def cells(values: LossDict) -> list[list[str]]:
+    """The rows of that table."""
     rows = [
         [row["label"], *(f"{row[key]:.6g}" for key in _COLUMNS[1:4]), _percent(row["share"])] for row in summary(values)
     ]
-    return [*rows, ["total", "", "", f"{shortest(values.total):.6g}", ""]]
+    return [[*_COLUMNS], *rows, ["total", "", "", f"{shortest(values.total):.6g}", ""]]
 
 
 def shortest(value: Any) -> float:

@@ -1,0 +1,67 @@
+"""A loss and data -> the value of each term."""
+
+import json
+import math
+from typing import Annotated, Any
+
+import typer
+
+from lossdsl.backends import example
+from lossdsl.disk import packaged
+from lossdsl.errors import error
+from lossdsl.loss import LossDict, cells, shortest, summary
+from lossdsl.shell.given import compiled, data_of, numbers_of
+from lossdsl.shell.options import Data, Json, LossText, Set, Weight
+from lossdsl.shell.terminal import print_table
+
+_NEXT = """
+Now your own, on the same reaches:
+
+    lossdsl names
+    lossdsl ops
+    lossdsl eval "position + 1e-5*nn_hidden + 0.1*sqnorm(diff(net.output)) as jerk" --data example
+"""
+
+
+def evaluate(
+    loss: LossText,
+    file: Data = None,
+    given: Set = None,
+    weight: Weight = None,
+    step: Annotated[int | None, typer.Option(help="The training iteration, for a loss that needs it.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate a loss on trajectories: label, weight, raw value, weighted value and share of each term.
+
+    Exit status: 1 if a value is not finite; the terms are named, and what is not finite in the data.
+    """
+    objective = compiled(loss, given).with_weights(numbers_of("--weight", "position", weight))
+    if file is None:
+        raise error("no-data")
+    data = data_of(file)
+    values = objective(data.states, data.trial_specs, data.model, step)
+    if as_json:
+        terms = [{key: _finite(value) for key, value in row.items()} for row in summary(values)]
+        total = _finite(shortest(values.total))
+        print(json.dumps({"terms": terms, "total": total, "digest": objective.digest}, indent=2))
+    else:
+        print_values(values)
+    objective.check(data.states, data.trial_specs, data.model, step)
+
+
+def demo() -> None:
+    """Evaluate the loss that comes with lossdsl on the reaches that come with it, and say what to try next."""
+    file = packaged("examples", "reach.loss")
+    print(file.read_text(encoding="utf-8"))
+    print_values(compiled(str(file), None)(*example()))
+    print(_NEXT)
+
+
+def print_values(values: LossDict) -> None:
+    """Print the table of what a loss gives."""
+    rows = cells(values)
+    print_table(rows, right=range(1, len(rows[0])))
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

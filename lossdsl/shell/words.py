@@ -1,0 +1,80 @@
+"""The words of the language -> what they mean: operators, names, the codes of errors."""
+
+from typing import Annotated, Any
+
+import typer
+
+from lossdsl.backends import Trajectories, example, take
+from lossdsl.errors import LossError, did_you_mean, error
+from lossdsl.explain import explained, explanations
+from lossdsl.language import shown_axes, signature
+from lossdsl.loss import compile, shortest
+from lossdsl.meaning import FEEDBAX, Quantity
+from lossdsl.operators import OPS, STEP
+from lossdsl.shell.given import data_of
+from lossdsl.shell.options import Data
+from lossdsl.shell.terminal import print_table, shown
+
+_STEP = 3
+
+
+def ops(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One operator, to see all of it.")] = None,
+) -> None:
+    """List the operators, one line each with an example; or show one, with its value and its formula."""
+    if name is None:
+        print_table(
+            [["operator", "what it is", "example"], *([signature(o), o.summary, o.example] for o in OPS.values())]
+        )
+    elif name in OPS:
+        _print_operator(name)
+    else:
+        otherwise = (
+            "it is a name: `lossdsl names` says what it means" if name in FEEDBAX.names else "`lossdsl ops` lists them"
+        )
+        raise error("unknown-operator", name=name, advice=did_you_mean(name, OPS, otherwise))
+
+
+def _print_operator(name: str) -> None:
+    op = OPS[name]
+    loss = compile(op.example)
+    values = loss(*example(), step=_STEP)
+    at = f", at step {_STEP}" if STEP in op.example else ""
+    print(f"{signature(op)}\n\n{op.doc.rstrip()}\n")
+    print(f"example  {op.example}")
+    print(f"value    {shortest(values.total):.6g} on the reaches that come with lossdsl{at}: --data example")
+    print(f"formula  {shown(loss.latex(expand=True))}")
+
+
+def names(file: Data = None) -> None:
+    """List the names of the vocabulary; with --data which of their paths it has, with shapes and dtypes."""
+    given = data_of(file) if file else None
+    rows = [[name, q.path, shown_axes(q.axes), q.unit, q.doc] for name, q in FEEDBAX.quantities.items()]
+    if given:
+        rows = [[*row, _found(FEEDBAX.quantities[row[0]], given)] for row in rows]
+    print_table([["quantity", "path", "axes", "unit", "what it is", *(["in the data"] if given else [])], *rows])
+    print()
+    print_table([["term", "definition", "what it is"], *([n, d.text, d.doc] for n, d in FEEDBAX.terms.items())])
+    print()
+    print_table([["parameter", "what it is"], [STEP, "the training iteration"]])
+
+
+def _found(quantity: Quantity, given: Trajectories) -> str:
+    try:
+        value: Any = take(getattr(given, quantity.path.split(".")[0]), quantity.path)
+    except LossError as failure:
+        return failure.message if failure.code == "not-held" else "missing"
+    return f"{value.shape} {value.dtype}" if hasattr(value, "shape") else "missing" if value is None else "a PyTree"
+
+
+def explain(
+    code: Annotated[
+        str | None, typer.Argument(metavar="[CODE]", help="What stands in brackets at the end of an error.")
+    ] = None,
+) -> None:
+    """Say why an error comes and what helps; without a code, list what can go wrong."""
+    if code is None:
+        print_table([["code", "what it says"], *([row.code, row.says] for row in explanations())])
+        return
+    row = explained(code.strip("[]"))
+    print(f"{row.says}\n\ncause  {row.cause}\ncure   {row.cure}\nclass  lossdsl.{row.kind.__name__}")

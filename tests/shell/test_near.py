@@ -1,0 +1,53 @@
+"""Words that are no files: which are losses, and which were meant for a file that is near."""
+
+import pytest
+from typer.testing import CliRunner
+
+import lossdsl as ld
+from lossdsl.cli import app
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    for name in ("reach.loss", "runs/track.yaml", "posit.loss"):
+        (tmp_path / name).write_text("loss: position" if name.endswith("yaml") else "position")
+    monkeypatch.chdir(tmp_path)
+
+
+def failure(*arguments):
+    return CliRunner().invoke(app, arguments).exception
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("reach.los", "did you mean `reach.loss`?"),
+        ("reach", "did you mean `reach.loss`?"),
+        ("rech.loss", "did you mean `reach.loss`?"),
+        ("reach.yaml", "did you mean `reach.loss`?"),
+        ("./reach", "did you mean `reach.loss`?"),
+        ("runs/trak.yaml", "did you mean `runs/track.yaml`?"),
+        ("runs/track", "did you mean `runs/track.yaml`?"),
+        ("rums/track.yaml", "did you mean `runs/track.yaml`?"),
+        ("runs/other", "give the path of a file, or the text of a loss"),
+        ("other.los", "give the path of a file, or the text of a loss"),
+        ("nowhere/at/all.loss", "give the path of a file, or the text of a loss"),
+    ],
+)
+def test_a_word_that_was_meant_for_a_file(word, hint):
+    found = failure("check", word)
+    assert (found.code, found.message, found.hint) == ("no-file", f"there is no file `{word}`", hint)
+
+
+@pytest.mark.parametrize(
+    "word", ["positon", "net.hiden", "positon/velocity", "reach*2", "zzz", "runs", "\0", "x" * 5000]
+)
+def test_a_word_that_was_meant_for_a_loss(word):
+    assert isinstance(failure("check", word), ld.LossError)
+    assert failure("check", word).code != "no-file"
+
+
+def test_data_and_a_loss_that_is_one():
+    assert failure("check", "position/2") is None
+    assert failure("eval", "position", "--data", "reach.npz").hint == "give the path of an .npz file"
