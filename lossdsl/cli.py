@@ -27,7 +27,7 @@ from lossdsl.shell import (
     schema,
 )
 
-_EPILOG = "An error ends with its code, such as [unknown-name]; `lossdsl explain unknown-name` says more about it."
+_EPILOG = "An error ends with its code in brackets; `lossdsl explain CODE` says why it comes, and what helps."
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,

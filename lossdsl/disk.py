@@ -4,7 +4,9 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
@@ -19,6 +21,38 @@ MOST_TEXT = 2**22
 MOST_UNPACKED = 2**30
 _RATIO = 100
 _KINDS = {stat.S_IFIFO: "a pipe", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
+
+
+# What tells that a file is another one than before: when it was written, its size, its number; None for no file.
+Stamp = tuple[int, int, int] | None
+_NOTED: ContextVar[dict[Path, Stamp] | None] = ContextVar("noted", default=None)
+
+
+@contextmanager
+def noted() -> Iterator[dict[Path, Stamp]]:
+    """The files that are read meanwhile, as they were then, those that are not there too."""
+    files: dict[Path, Stamp] = {}
+    token = _NOTED.set(files)
+    try:
+        yield files
+    finally:
+        _NOTED.reset(token)
+
+
+def note(path: Path) -> None:
+    """Take a file for one that is read, where that is noted."""
+    files = _NOTED.get()
+    if files is not None:
+        files.setdefault(path.absolute(), stamp(path))
+
+
+def stamp(path: Path) -> Stamp:
+    """What a file is now."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def packaged(*parts: str) -> Path:
@@ -58,6 +92,7 @@ def check_file(path: Path, advice: str) -> None:
     Raises:
         LossDataError: With what it is.
     """
+    note(path)
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError):  # no name of a file can be as long, or hold the character

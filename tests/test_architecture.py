@@ -36,7 +36,7 @@ STOREYS = {
     "feedbax": "terms functions targets reaches bridge",
     "editor": """passage unit marks in_config static in_python read words cursor diagnose hover complete edits positions
         server""",
-    "shell": "terminal near given options evaluate show compare words tools",
+    "shell": "terminal near given complete options watch evaluate show compare words tools",
     "cli": "",
 }
 ROOMS = [f"{storey}.{room}" if room else storey for storey, rooms in STOREYS.items() for room in rooms.split() or [""]]

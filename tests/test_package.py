@@ -1,7 +1,6 @@
 """The wheel and the sdist, used from another folder in a new environment."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+READ = ("grammar/loss.lark", "docs/errors.md", "examples/reach.loss", "examples/reach.npz")
 
 
 def run(*command, cwd):
@@ -28,22 +28,30 @@ def built(tmp_path_factory):
     return wheel, sdist
 
 
-def test_both_carry_the_grammar(built):
+def test_both_carry_what_the_package_reads(built):
     wheel, sdist = built
-    grammar = (ROOT / "grammar" / "loss.lark").read_bytes()
     with zipfile.ZipFile(wheel) as archive:
-        assert archive.read("lossdsl/grammar/loss.lark") == grammar
+        for name in READ:
+            assert archive.read(f"lossdsl/{name}") == (ROOT / name).read_bytes()
         assert not [name for name in archive.namelist() if name.startswith(("tests", "examples", "grammar"))]
     with tarfile.open(sdist) as archive:
-        (found,) = [name for name in archive.getnames() if name.endswith("/grammar/loss.lark")]
-        assert archive.extractfile(found).read() == grammar
+        for name in READ:
+            (found,) = [held for held in archive.getnames() if held.endswith(f"/{name}")]
+            assert archive.extractfile(found).read() == (ROOT / name).read_bytes()
+
+
+def test_an_unpacked_wheel_finds_them(built, tmp_path):
+    with zipfile.ZipFile(built[0]) as archive:
+        archive.extractall(tmp_path / "site")
+    code = "import sys, lossdsl as ld; from lossdsl.explain import page; print(ld.compile('position')(*ld.example()))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    command = [sys.executable, "-c", f"{code}; assert page().is_relative_to({str(tmp_path)!r}), page()"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert "48.5405" in done.stdout, done.stderr
 
 
 def test_the_wheel_does_the_main_job_elsewhere(built, tmp_path):
     run(sys.executable, "-m", "venv", str(tmp_path / "venv"), cwd=tmp_path)
     binaries = tmp_path / "venv" / "bin"
     run(str(binaries / "pip"), "install", "-q", str(built[0]), cwd=tmp_path)
-    for name in ("reach.loss", "reach.npz"):
-        shutil.copy(ROOT / "examples" / name, tmp_path / name)
-    table = run(str(binaries / "lossdsl"), "eval", "reach.loss", "--data", "reach.npz", cwd=tmp_path)
-    assert table.splitlines()[-1].split() == ["total", "14.2262"]
+    assert "14.2262\n" in run(str(binaries / "lossdsl"), "demo", cwd=tmp_path)

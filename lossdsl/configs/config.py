@@ -14,19 +14,22 @@ from lossdsl.meaning import NAMED, Vocabulary, check_row, name_of, named_vocabul
 ROWS = ("quantities", "terms", "parameters")
 
 
-def vocabulary_of(document: Document, kind: str = "vocabulary", above: tuple[Path, ...] = ()) -> Vocabulary:
+def vocabulary_of(
+    document: Document, kind: str = "vocabulary", above: tuple[Path, ...] = (), known: Vocabulary | None = None
+) -> Vocabulary:
     """What names mean in a file: its rows, and the vocabulary that it extends.
 
     Args:
         document: The file.
         kind: Of what it is a file, `loss` or `vocabulary`.
         above: The files that extend this one.
+        known: What it extends, instead of the one that it names.
 
     Raises:
         LossError: For what is wrong with it, with file, line and key.
     """
     data = _checked(document, kind)
-    known = _named(document, data.get("vocabulary", "feedbax"), above)
+    known = known or _named(document, data.get("vocabulary", "feedbax"), above)
     try:
         return known.add(*(data.get(rows, {}) for rows in ROWS))
     except LossError as failure:

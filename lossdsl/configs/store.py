@@ -27,9 +27,14 @@ def load(path: Path, *, terms: Mapping[str, Any] | Sequence[AbstractLoss] | None
     return loss_of(read_file(path), terms=terms)
 
 
-def loss_of(document: Document, *, terms: Mapping[str, Any] | Sequence[AbstractLoss] | None = None) -> CompositeLoss:
-    """The loss of a file that is read, see `load`."""
-    vocabulary = vocabulary_of(document, "loss")
+def loss_of(
+    document: Document,
+    *,
+    terms: Mapping[str, Any] | Sequence[AbstractLoss] | None = None,
+    known: Vocabulary | None = None,
+) -> CompositeLoss:
+    """The loss of a file that is read, see `load`; its names mean what is known, if that is given."""
+    vocabulary = vocabulary_of(document, "loss", known=known)
     try:
         loss = compile(document.data["loss"], vocabulary, terms=terms)
         check_used(document.data.get("parameters", ()), [name.name for name in loss.written.local])

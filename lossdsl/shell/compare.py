@@ -11,18 +11,26 @@ from lossdsl.disk import read_text, write_whole
 from lossdsl.errors import LossError, visible
 from lossdsl.language.fmt import formatted
 from lossdsl.loss import check_used, diff
+from lossdsl.shell.complete import files, losses
 from lossdsl.shell.given import GIVE_LOSS, STDIN, compiled, numbers_of, stdin
-from lossdsl.shell.options import Json, Set
+from lossdsl.shell.options import Json, Names, Set
 from lossdsl.shell.terminal import exits, print_error, shown
 
 # What a command ends with that tells by its exit status whether something differs.
 _DIFFERENT, _TROUBLE = 1, 2
+_TEXTS = (".loss", ".txt")
+_LOSS_HELP = "A loss, or a file that holds one; - for the input."
+_FILES_HELP = "Files that hold a loss; - for the input."
 
 
 def compare(
-    old: Annotated[str, typer.Argument(metavar="A", help="A loss, or a file that holds one; - for the input.")],
-    new: Annotated[str, typer.Argument(metavar="B", help="Another.")],
+    old: Annotated[
+        str,
+        typer.Argument(metavar="A", help="A loss, or a file that holds one; - for the input.", autocompletion=losses),
+    ],
+    new: Annotated[str, typer.Argument(metavar="B", help="Another.", autocompletion=losses)],
     given: Set = None,
+    vocabulary: Names = None,
     as_json: Json = False,
 ) -> None:
     """Print what changed from one objective to another, one row a change.
@@ -31,7 +39,7 @@ def compare(
     Exit status: 0 if nothing changed, 1 if something did, 2 if one of them is not a loss.
     """
     with exits(_TROUBLE):
-        before, after = (compiled(loss, given, all_used=False) for loss in (old, new))
+        before, after = (compiled(loss, given, vocabulary, all_used=False) for loss in (old, new))
         check_used(numbers_of("--set", "alpha", given), [*before.parameters, *after.parameters])
         found = diff(before, after)
     if as_json:
@@ -44,7 +52,7 @@ def compare(
 
 
 def format_files(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="Files that hold a loss; - for the input.")],
+    given: Annotated[list[str], typer.Argument(metavar="FILE...", help=_FILES_HELP, autocompletion=files(*_TEXTS))],
     only_check: Annotated[bool, typer.Option("--check", help="Change nothing, tell by the exit status.")] = False,
 ) -> None:
     """Write losses as they are printed, and print the names of the files that change.
@@ -53,7 +61,7 @@ def format_files(
     Exit status: 0, with --check 1 if a file would change; 2 if one is not a loss, which then stays as it is.
     """
     status = 0
-    for file in files:
+    for file in given:
         try:
             text = stdin() if file == STDIN else read_text(Path(file), GIVE_LOSS)
             result = formatted(text)

@@ -11,8 +11,9 @@ from lossdsl.disk import packaged
 from lossdsl.errors import error
 from lossdsl.loss import LossDict, cells, shortest, summary
 from lossdsl.shell.given import compiled, data_of, numbers_of
-from lossdsl.shell.options import Data, Json, LossText, Set, Weight
+from lossdsl.shell.options import Data, Json, LossText, Names, Set, Watch, Weight
 from lossdsl.shell.terminal import print_table
+from lossdsl.shell.watch import run
 
 _NEXT = """
 Now your own, on the same reaches:
@@ -29,24 +30,33 @@ def evaluate(
     given: Set = None,
     weight: Weight = None,
     step: Annotated[int | None, typer.Option(help="The training iteration, for a loss that needs it.")] = None,
+    vocabulary: Names = None,
     as_json: Json = False,
+    watch: Watch = False,
 ) -> None:
     """Evaluate a loss on trajectories: label, weight, raw value, weighted value and share of each term.
 
     Exit status: 1 if a value is not finite; the terms are named, and what is not finite in the data.
     """
-    objective = compiled(loss, given).with_weights(numbers_of("--weight", "position", weight))
-    if file is None:
-        raise error("no-data")
-    data = data_of(file)
-    values = objective(data.states, data.trial_specs, data.model, step)
-    if as_json:
-        terms = [{key: _finite(value) for key, value in row.items()} for row in summary(values)]
-        total = _finite(shortest(values.total))
-        print(json.dumps({"terms": terms, "total": total, "digest": objective.digest}, indent=2))
-    else:
-        print_values(values)
-    objective.check(data.states, data.trial_specs, data.model, step)
+
+    def work() -> None:
+        objective = compiled(loss, given, vocabulary).with_weights(numbers_of("--weight", "position", weight))
+        if file is None:
+            raise error("no-data")
+        data = data_of(file)
+        values = objective(data.states, data.trial_specs, data.model, step)
+        if as_json:
+            _print_json(values, objective.digest)
+        else:
+            print_values(values)
+        objective.check(data.states, data.trial_specs, data.model, step)
+
+    run(work, loss, watch)
+
+
+def _print_json(values: LossDict, digest: str) -> None:
+    terms = [{key: _finite(value) for key, value in row.items()} for row in summary(values)]
+    print(json.dumps({"terms": terms, "total": _finite(shortest(values.total)), "digest": digest}, indent=2))
 
 
 def demo() -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from lossdsl.backends import Trajectories, example, load_npz
-from lossdsl.configs import KINDS, document, loss_of, project_of, vocabulary_of
+from lossdsl.configs import KINDS, document, load_vocabulary, loss_of, project_of, vocabulary_of
 from lossdsl.disk import MOST_TEXT, read_text
 from lossdsl.errors import LossError, error
 from lossdsl.language import Let, parse
 from lossdsl.loss import CompositeLoss, compile
-from lossdsl.meaning import FEEDBAX, Vocabulary
+from lossdsl.meaning import FEEDBAX, NAMED, Vocabulary
 from lossdsl.shell.near import SUFFIXES, is_file, is_path, meant_for, no_file
 
 STDIN = "-"
@@ -19,10 +19,10 @@ EXAMPLE = "example"
 GIVE_LOSS = "give the path of a file, or the text of a loss"
 
 
-def compiled(loss: str, set_: list[str] | None, *, all_used: bool = True) -> CompositeLoss:
+def compiled(loss: str, set_: list[str] | None, names: str | None = None, *, all_used: bool = True) -> CompositeLoss:
     """The loss of a text, of a file with a text or a config, or of the input.
 
-    What a text does not define and nothing knows may be a parameter.
+    What a text does not define and nothing knows may be a parameter. Names mean what `names` says, see `vocabulary_at`.
     """
     numbers = numbers_of("--set", "alpha", set_)
     path = Path(loss)
@@ -30,11 +30,12 @@ def compiled(loss: str, set_: list[str] | None, *, all_used: bool = True) -> Com
         if is_path(loss):
             raise no_file(loss, SUFFIXES, GIVE_LOSS)
     elif path.suffix.lower() in KINDS:
-        loaded = loss_of(document(path, read_text(path, GIVE_LOSS)))
+        written = document(path, read_text(path, GIVE_LOSS))
+        loaded = loss_of(written, known=vocabulary_at(path, names) if names else None)
         return loaded.with_parameters({n: v for n, v in numbers.items() if all_used or n in loaded.parameters})
     text = stdin() if loss == STDIN else read_text(path, GIVE_LOSS) if is_file(loss) else loss
     try:
-        return _of_text(text, vocabulary_at(path if is_file(loss) else Path(STDIN)), numbers, all_used)
+        return _of_text(text, vocabulary_at(path if is_file(loss) else Path(STDIN), names), numbers, all_used)
     except LossError as failure:
         raise (failure if text != loss else meant_for(loss, failure)) from None
 
@@ -53,8 +54,14 @@ def _of_text(text: str, vocabulary: Vocabulary, parameters: dict[str, str], all_
     return compile(tree, vocabulary, parameters=declared)
 
 
-def vocabulary_at(path: Path) -> Vocabulary:
-    """What names mean in a text that stands in a file: what the project says, or Feedbax's."""
+def vocabulary_at(path: Path, name: str | None = None) -> Vocabulary:
+    """What names mean in a text that stands in a file: what is asked for, or what the project says, or Feedbax's."""
+    if name in NAMED:
+        return NAMED[name]
+    if name:
+        if not is_file(name):
+            raise no_file(name, tuple(KINDS), "give a file with the keys `quantities`, `terms` and `parameters`")
+        return load_vocabulary(name)
     project = project_of(path)
     return vocabulary_of(project) if project else FEEDBAX
 

@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from lossdsl.configs import KINDS
+from lossdsl.disk import note
 from lossdsl.errors import LossError, error, visible
 
 SUFFIXES = (".loss", ".txt", *KINDS)
@@ -50,6 +51,7 @@ def meant_for(text: str, failure: LossError) -> LossError:
 
 def no_file(path: str, suffixes: tuple[str, ...], otherwise: str) -> LossError:
     """The error that there is no such file, with the nearest one."""
+    note(Path(path))
     near = nearest(Path(path), suffixes)
     return error("no-file", path=path, advice=f"did you mean `{visible(near)}`?" if near else otherwise)
 

@@ -50,7 +50,7 @@ def print_table(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> N
     if sys.stdout and sys.stdout.isatty():
         shown = fitted(shown, shutil.get_terminal_size().columns)
     for i, line in enumerate(aligned(shown, right)):
-        typer.secho(line, bold=i == 0)
+        typer.secho(line, bold=True if i == 0 else None)
 
 
 def fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
@@ -60,9 +60,16 @@ def fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
         >>> fitted([["name", "what it is"], ["position", "squared distance from the target"]], 30)
         [['name', 'what it is'], ['position', 'squared distance'], ['', 'from the target']]
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    while sum(widths) + _GAP * (len(widths) - 1) > width and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    columns = [*zip(*rows, strict=True)]
+    widths = [max(map(len, column)) for column in columns]
+    words = [max(len(word) for cell in column for word in cell.split() or [""]) for column in columns]
+    # Words stay whole as long as that is possible.
+    for least in (words, [_NARROWEST] * len(words)):
+        while sum(widths) + _GAP * (len(widths) - 1) > width:
+            wide = [(have, i) for i, (have, low) in enumerate(zip(widths, least, strict=True)) if have > low]
+            if not wide:
+                break
+            widths[max(wide)[1]] -= 1
     found: list[list[str]] = []
     for row in rows:
         cells = [wrap(cell, most, break_on_hyphens=False) for cell, most in zip(row, widths, strict=True)]

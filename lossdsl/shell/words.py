@@ -1,5 +1,7 @@
 """The words of the language -> what they mean: operators, names, the codes of errors."""
 
+from fractions import Fraction
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -7,19 +9,22 @@ import typer
 from lossdsl.backends import Trajectories, example, take
 from lossdsl.errors import LossError, did_you_mean, error
 from lossdsl.explain import explained, explanations
-from lossdsl.language import shown_axes, signature
+from lossdsl.language import number_text, shown_axes, signature
 from lossdsl.loss import compile, shortest
 from lossdsl.meaning import FEEDBAX, Quantity
 from lossdsl.operators import OPS, STEP
-from lossdsl.shell.given import data_of
-from lossdsl.shell.options import Data
+from lossdsl.shell.complete import codes, operators
+from lossdsl.shell.given import STDIN, data_of, vocabulary_at
+from lossdsl.shell.options import Data, Names
 from lossdsl.shell.terminal import print_table, shown
 
 _STEP = 3
+_NAME_HELP = "One operator, to see all of it."
+_CODE_HELP = "What stands in brackets at the end of an error."
 
 
 def ops(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One operator, to see all of it.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help=_NAME_HELP, autocompletion=operators)] = None,
 ) -> None:
     """List the operators, one line each with an example; or show one, with its value and its formula."""
     if name is None:
@@ -46,17 +51,18 @@ def _print_operator(name: str) -> None:
     print(f"formula  {shown(loss.latex(expand=True))}")
 
 
-def names(file: Data = None) -> None:
+def names(file: Data = None, vocabulary: Names = None) -> None:
     """List the names of the vocabulary; with --data which of their paths it has, with shapes and dtypes."""
-    given = data_of(file) if file else None
-    rows = [[name, q.path, shown_axes(q.axes), q.unit, q.doc] for name, q in FEEDBAX.quantities.items()]
+    known, given = vocabulary_at(Path(STDIN), vocabulary), data_of(file) if file else None
+    rows = [[name, q.path, shown_axes(q.axes), q.unit, q.doc] for name, q in known.quantities.items()]
     if given:
-        rows = [[*row, _found(FEEDBAX.quantities[row[0]], given)] for row in rows]
+        rows = [[*row, _found(known.quantities[row[0]], given)] for row in rows]
     print_table([["quantity", "path", "axes", "unit", "what it is", *(["in the data"] if given else [])], *rows])
     print()
-    print_table([["term", "definition", "what it is"], *([n, d.text, d.doc] for n, d in FEEDBAX.terms.items())])
+    print_table([["term", "definition", "what it is"], *([d.called(n), d.text, d.doc] for n, d in known.terms.items())])
     print()
-    print_table([["parameter", "what it is"], [STEP, "the training iteration"]])
+    rows = [[name, number_text(Fraction(str(p.default))), p.doc] for name, p in known.parameters.items()]
+    print_table([["parameter", "default", "what it is"], *rows, [STEP, "", "the training iteration"]])
 
 
 def _found(quantity: Quantity, given: Trajectories) -> str:
@@ -68,9 +74,7 @@ def _found(quantity: Quantity, given: Trajectories) -> str:
 
 
 def explain(
-    code: Annotated[
-        str | None, typer.Argument(metavar="[CODE]", help="What stands in brackets at the end of an error.")
-    ] = None,
+    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help=_CODE_HELP, autocompletion=codes)] = None,
 ) -> None:
     """Say why an error comes and what helps; without a code, list what can go wrong."""
     if code is None:

@@ -48,3 +48,25 @@ def test_a_project_that_is_wrong_is_told(folder):
     (folder / "pyproject.toml").write_text(PROJECT.replace("path", "paht"))
     (folder / "a.loss").write_text("tip")
     assert "pyproject.toml" in said("check", "a.loss") and "paht" in said("check", "a.loss")
+
+
+NAMES = 'vocabulary = "none"\nquantities.tip = {path = "states.tip", axes = "batch time"}\n'
+
+
+@pytest.mark.parametrize("command", ["check", "python", "latex"])
+def test_names_that_are_asked_for(folder, command):
+    (folder / "names.toml").write_text(NAMES)
+    (folder / "pyproject.toml").write_text(PROJECT)
+    (folder / "a.json").write_text('{"loss": "2*tip"}')
+    assert "tip" in said(command, "2*tip", "--vocabulary", "names.toml")
+    assert "tip" in said(command, "a.json", "--vocabulary", "names.toml")
+    assert "unknown-name" in said(command, "alpha*tip", "--vocabulary", "names.toml")
+    assert "unknown-name" in said(command, "tip", "--vocabulary", "feedbax")
+
+
+def test_names_that_are_not_there(folder):
+    (folder / "names.toml").write_text(NAMES)
+    assert said("check", "tip", "--vocabulary", "nmes.toml").endswith("did you mean `names.toml`? [no-file]")
+    assert "no difference" in said("diff", "tip", "1.0*tip", "--vocabulary", "names.toml")
+    listed = said("names", "--vocabulary", "names.toml")
+    assert "tip" in listed and "effector" not in listed
