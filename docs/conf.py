@@ -14,6 +14,7 @@ from lossdsl.operators.declaration import OPS
 ROOT = Path(__file__).parent.parent
 GUIDE = (
     "language",
+    "own-model",
     "feedbax",
     "configs",
     "schedules",

@@ -11,6 +11,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 # Each takes a search for similar names, and nobody mends more at a time.
 _MOST_ERRORS = 10
+# What a hint says may list names, each of them short.
+_LONGEST = {"advice": 400}
 
 
 class LossError(ValueError):
@@ -263,7 +265,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
 
 def error(code: str, span: Span | None = None, **fields: Any) -> LossError:
     """The exception of the row `code`; the fields fill its wording."""
-    shown = {name: clip(value) if isinstance(value, str) else value for name, value in fields.items()}
+    shown = {name: clip(v, _LONGEST.get(name, 200)) if isinstance(v, str) else v for name, v in fields.items()}
     return MESSAGES[code][0](code, span, **shown)
 
 

@@ -222,7 +222,7 @@ DATA = [
         "    norm(effector.pos - target.pos)\n"
         "         ^^^^^^^^^^^^^^^^^^^^^^^^^\n"
         "`effector.pos` is (7, 100, 2), `target.pos` is (7, 99, 2); "
-        "where states begin a step earlier write `effector.pos[1:]`",
+        "states are one step longer than targets, for they begin with the initial one: write `effector.pos[1:]`",
     ),
     (
         LOSS,
@@ -231,7 +231,8 @@ DATA = [
         "`effector.pos[1:]` and `target.pos` differ in the length of `time`: 98 and 99, in the term `position`\n"
         "    sqnorm(effector.pos[1:] - target.pos)\n"
         "           ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"
-        "`effector.pos` is (7, 99, 2), `target.pos` is (7, 99, 2)",
+        "`effector.pos` is (7, 99, 2), `target.pos` is (7, 99, 2); states are one step longer than targets, for they "
+        "begin with the initial one: put it before these, or write `effector.pos` without `[1:]`",
     ),
     (
         LOSS,

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any
 
@@ -14,11 +14,9 @@ import numpy as np
 from lossdsl.backends.model import is_aside, trainable
 from lossdsl.backends.sizes import check_one_time
 from lossdsl.errors import LossError, described, error, listed
-from lossdsl.language import Call, Expr, Name, shown_axes
-from lossdsl.meaning import ROOTS, Defined, Object, Quantity, components, each_name
+from lossdsl.language import Call, Expr, Name, is_name, shown_axes
+from lossdsl.meaning import ROOTS, Defined, Object, Quantity, components, each_name, paths
 from lossdsl.operators import BATCH, TIME, Axes, dual
-
-_MOST_PATHS = 200
 
 
 def take(root: Any, path: str) -> Any:
@@ -192,32 +190,6 @@ def _missing(root: Any, path: str) -> LossError:
     return error("missing-path", name=path, parent=parent, part=part, advice=advice)
 
 
-def paths(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """The arrays below a value with their paths, the first few hundred of them."""
-    stack, left = [(prefix, value)], _MOST_PATHS
-    while stack and left:
-        path, here = stack.pop()
-        children = _children(here)
-        if children is None:
-            left -= 1
-            yield path, here
-        else:
-            stack.extend((f"{path}.{key}", child) for key, child in reversed(children))
-
-
-def _children(value: Any) -> list[tuple[str, Any]] | None:
-    if hasattr(value, "shape") or value is None or isinstance(value, str | int | float):
-        return None
-    if isinstance(value, Mapping):
-        return [(str(key), child) for key, child in value.items()]
-    if hasattr(value, "_asdict"):
-        return list(value._asdict().items())
-    if isinstance(value, Sequence):
-        return [(str(i), child) for i, child in enumerate(value)]
-    fields = getattr(value, "__dict__", None)
-    return [(k, v) for k, v in fields.items() if not k.startswith("_")] if fields else None
-
-
 def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapping[str, Expr]) -> None:
     """Hold the arrays against the vocabulary and the terms: ranks, lengths, windows.
 
@@ -331,10 +303,15 @@ def _measure(node: Expr, measured: dict[bytes, Axes | None]) -> Axes | None:
 
 
 def _one_step_more(differ: Mapping[str, Any]) -> str:
-    left, right = differ["left_length"], differ["right_length"]
-    if differ["axis"] != TIME or abs(left - right) != 1 or "[" in differ["left"] + differ["right"]:
+    """What to do where one operand is a step longer: one begins with the state before the first step."""
+    sides = [("left", "right"), ("right", "left")]
+    longer, shorter = next((differ[a], differ[b]) for a, b in sides if differ[f"{a}_length"] >= differ[f"{b}_length"])
+    if differ["axis"] != TIME or abs(differ["left_length"] - differ["right_length"]) != 1:
         return ""
-    return f"; where states begin a step earlier write `{differ['left' if left > right else 'right']}[1:]`"
+    rule = "; states are one step longer than targets, for they begin with the initial one"
+    if shorter.endswith("[1:]"):
+        return f"{rule}: put it before these, or write `{shorter.removesuffix('[1:]')}` without `[1:]`"
+    return rule if "[" in longer + shorter else f"{rule}: write `{longer if is_name(longer) else f'({longer})'}[1:]`"
 
 
 def _shapes(names: Iterable[str], quantities: Mapping[str, Quantity], arrays: Sequence[Any]) -> str:

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lossdsl.backends.data import paths
 from lossdsl.disk import packaged, read_npz
 from lossdsl.errors import did_you_mean, error, listed
-from lossdsl.meaning import ROOTS
+from lossdsl.meaning import ROOTS, paths
 
 
 class Trajectories(NamedTuple):

@@ -69,8 +69,9 @@ class VocabularyFile(Row):
         "feedbax",
         description="The vocabulary that this one extends: `feedbax`, `none`, or another file, seen from this one.",
     )
-    quantities: dict[str, QuantityRow | Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
-        default={}, description="Arrays by name: a mapping, or a pair of path and axes."
+    quantities: dict[str, str | QuantityRow | Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
+        default={},
+        description="Arrays by name: a mapping, a pair of path and axes, or the axes of `states.NAME`.",
     )
     terms: dict[str, str | TermRow] = Field(default={}, description="Expressions by name.")
     parameters: dict[str, Number | ParameterRow] = Field(default={}, description="Numbers by name.")
@@ -95,7 +96,7 @@ def json_schema(kind: str) -> dict[str, Any]:
 
 _WANTED = {
     "vocabulary": "a name or a file",
-    "quantities": "a mapping with `path` and `axes`, or a pair of both",
+    "quantities": "a mapping with `path` and `axes`, a pair of both, or the axes alone",
     "terms": "a text, or a mapping with `expr`",
     "parameters": "a number, or a mapping with `default`",
     "loss": "a text, or a mapping from label to text",

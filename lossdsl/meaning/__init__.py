@@ -5,6 +5,7 @@ from lossdsl.meaning.defined import Defined as Defined, each_name as each_name, 
 from lossdsl.meaning.domains import check_domains as check_domains
 from lossdsl.meaning.feedbax import FEEDBAX as FEEDBAX, NAMED as NAMED, named_vocabulary as named_vocabulary
 from lossdsl.meaning.given import plain as plain
+from lossdsl.meaning.held import paths as paths
 from lossdsl.meaning.normal import (
     Term as Term,
     merge as merge,

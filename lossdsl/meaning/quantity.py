@@ -84,6 +84,16 @@ class Quantity:
         return blake2b(f"quantity {self.path} {self.dimensions}".encode(), digest_size=16).digest()
 
 
+def is_path(path: str) -> bool:
+    """Whether a quantity can lie there."""
+    return not _path_fault(path)
+
+
+def is_axis(name: str) -> bool:
+    """Whether an axis can be called so, and means nothing else."""
+    return name.isidentifier() and not _axes_fault(name) and name not in (BATCH, TIME, PYTREE)
+
+
 def _path_fault(path: object) -> str:
     if not isinstance(path, str):
         return "is not a text"

@@ -9,10 +9,11 @@ from typing import Any, Self
 
 import jax
 
-from lossdsl.errors import LossError, Span, described, did_you_mean, error, listed
+from lossdsl.errors import LossError, Span, clip, described, did_you_mean, error, listed
 from lossdsl.language import POWERS, Function, Name, described_number, exact_number, function, parse
 from lossdsl.meaning.given import plain
-from lossdsl.meaning.quantity import Quantity
+from lossdsl.meaning.propose import proposed
+from lossdsl.meaning.quantity import PYTREE, Quantity
 from lossdsl.meaning.symbol import check_symbol
 from lossdsl.operators import OPS, STEP, Axes
 
@@ -81,7 +82,8 @@ class Vocabulary:
     """What the names of a loss mean.
 
     Attributes:
-        quantities: Arrays of the model and the task; a `Quantity` or a pair of path and axes.
+        quantities: Arrays of the model and the task; a `Quantity`, a pair of path and axes, or the axes alone, where
+            `x` is `states.x`.
         terms: Texts in the language, or objects with `label` and `term(states, trial_specs, model)`.
         parameters: Numbers that can change while training, with their defaults.
 
@@ -122,6 +124,25 @@ class Vocabulary:
             if reason:
                 raise error("reserved-name", name=str(name), reason=reason)
             seen.add(name)
+
+    @classmethod
+    def from_data(cls, states: Any, trial_specs: Any = None, model: Any = None) -> Self:
+        """A row for each array of the data, with a name, its path, and axes that are guesses.
+
+        The first axis that most arrays have is taken for `batch`, the next for `time`, where states may be one step
+        longer than targets; other axes of one length get one name. Look at them, and correct what is guessed wrongly.
+
+        Example:
+            >>> import numpy as np
+            >>> states = {"arm": {"pos": np.zeros((64, 101, 2)), "torque": np.zeros((64, 101, 6))}}
+            >>> found = Vocabulary.from_data(states, {"goal": np.zeros((64, 100, 2))})
+            >>> {name: (row.path, row.shape) for name, row in found.quantities.items()}
+            ... # doctest: +NORMALIZE_WHITESPACE
+            {'pos': ('states.arm.pos', 'batch time xy'), 'torque': ('states.arm.torque', 'batch time torque'),
+             'goal': ('trial_specs.goal', 'batch time xy')}
+        """
+        whole = {} if model is None else {"model": Quantity("model", PYTREE, doc="the arrays of the model")}
+        return cls(quantities={**proposed({"states": states, "trial_specs": trial_specs}), **whole})
 
     def __repr__(self) -> str:
         return f"Vocabulary of {listed(self.names, at_most=4)}"
@@ -189,12 +210,11 @@ class Vocabulary:
         known = [*self.names, *local]
         plain = did_you_mean(name, [*known, *(n for n in OPS if n.isidentifier())], "")
         if not plain:
-            given = f'`compile(..., parameters={{"{name}": 1.0}})`, `--set {name}=1.0`'
-            plain = did_you_mean(
-                name.rsplit(".", 1)[-1],
-                known,
-                f"`lossdsl names` lists the names; a number that you give is a parameter: {given}",
-            )
+            short = clip(name, 60)
+            number = f'a number: `parameters={{"{short}": 1.0}}`, `--set {short}=1.0`'
+            yours = f'an array of your own: `quantities={{"{short}": "batch time"}}`, {number}'
+            otherwise = f"the names are {listed(known, 5)}; {yours}"
+            plain = did_you_mean(name.rsplit(".", 1)[-1], known, otherwise)
         return f"{plain} (`{strange}` is not a Latin letter)" if strange else plain
 
 
@@ -223,11 +243,16 @@ def _quantity(name: str, row: Any) -> Quantity:
             return Quantity(**_fields(name, row, _QUANTITY_KEYS, 2))
         if isinstance(row, Sequence) and not isinstance(row, str) and len(row) == 2:
             return Quantity(*row)
+        if isinstance(row, str) and "." not in row:
+            return Quantity(f"states.{name}", row)
     except LossError as failure:
         failure.fields["name"] = name
         raise
+    if isinstance(row, str):
+        advice = f'give its axes too, as in `("{row}", "batch time")`'
+        raise error("bad-row", name=name, got="a path without axes", advice=advice)
     if not isinstance(row, Quantity):
-        advice = "give a `Quantity`, or a pair of path and axes"
+        advice = "give a `Quantity`, a pair of path and axes, or the axes of what `states` has under that name"
         raise error("bad-row", name=str(name), got=described(row), advice=advice)
     return row
 

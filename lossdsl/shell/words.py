@@ -7,11 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from lossdsl.backends import Trajectories, example, take
-from lossdsl.errors import LossError, did_you_mean, error
+from lossdsl.configs import write_file
+from lossdsl.errors import LossError, did_you_mean, error, visible
 from lossdsl.explain import explained, explanations
 from lossdsl.language import number_text, shown_axes, signature
 from lossdsl.loss import compile, shortest
-from lossdsl.meaning import FEEDBAX, Quantity
+from lossdsl.meaning import FEEDBAX, Quantity, Vocabulary
 from lossdsl.operators import OPS, STEP
 from lossdsl.shell.complete import codes, operators
 from lossdsl.shell.given import STDIN, data_of, vocabulary_at
@@ -19,6 +20,7 @@ from lossdsl.shell.options import Data, Names
 from lossdsl.shell.terminal import print_table, shown
 
 _STEP = 3
+_WRITE_HELP = "With --data: write a vocabulary of its arrays, to be corrected, in YAML, TOML or JSON."
 _NAME_HELP = "One operator, to see all of it."
 _CODE_HELP = "What stands in brackets at the end of an error."
 
@@ -51,18 +53,43 @@ def _print_operator(name: str) -> None:
     print(f"formula  {shown(loss.latex(expand=True))}")
 
 
-def names(file: Data = None, vocabulary: Names = None) -> None:
-    """List the names of the vocabulary; with --data which of their paths it has, with shapes and dtypes."""
-    known, given = vocabulary_at(Path(STDIN), vocabulary), data_of(file) if file else None
+def names(
+    file: Data = None,
+    vocabulary: Names = None,
+    write: Annotated[Path | None, typer.Option("--write", metavar="FILE", help=_WRITE_HELP)] = None,
+) -> None:
+    """List the names of the vocabulary; with --data which of their paths it has, with shapes and dtypes.
+
+    With --write too, propose names for the arrays of the data: a vocabulary to start from.
+    """
+    given = data_of(file) if file else None
+    known = _write(write, given) if write else vocabulary_at(Path(STDIN), vocabulary)
     rows = [[name, q.path, shown_axes(q.axes), q.unit, q.doc] for name, q in known.quantities.items()]
     if given:
         rows = [[*row, _found(known.quantities[row[0]], given)] for row in rows]
     print_table([["quantity", "path", "axes", "unit", "what it is", *(["in the data"] if given else [])], *rows])
+    if write:
+        shown = visible(str(write))
+        print(f"\nThe axes are guesses from equal lengths. Correct them in {shown}, then add --vocabulary {shown}")
+        return
     print()
     print_table([["term", "definition", "what it is"], *([d.called(n), d.text, d.doc] for n, d in known.terms.items())])
     print()
     rows = [[name, number_text(Fraction(str(p.default))), p.doc] for name, p in known.parameters.items()]
     print_table([["parameter", "default", "what it is"], *rows, [STEP, "", "the training iteration"]])
+
+
+def _write(file: Path, data: Trajectories | None) -> Vocabulary:
+    """Propose rows for the data, and write them to a file that is not there yet."""
+    if data is None:
+        raise error("bad-argument", argument="--write", got="used without data", advice="add `--data FILE.npz`")
+    if file.exists():
+        advice = "it may have what you have corrected; give another name"
+        raise error("bad-argument", argument="--write", got=f"`{file}`, a file that is there", advice=advice)
+    known = Vocabulary.from_data(*data)
+    rows = {name: {"path": q.path, "axes": q.shape, "doc": q.doc} for name, q in known.quantities.items()}
+    write_file(file, {"vocabulary": "none", "quantities": rows})
+    return known
 
 
 def _found(quantity: Quantity, given: Trajectories) -> str:

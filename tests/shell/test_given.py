@@ -70,3 +70,13 @@ def test_names_that_are_not_there(folder):
     assert "no difference" in said("diff", "tip", "1.0*tip", "--vocabulary", "names.toml")
     listed = said("names", "--vocabulary", "names.toml")
     assert "tip" in listed and "effector" not in listed
+
+
+def test_names_are_written(folder):
+    shown = said("names", "--data", "example", "--write", "mine.toml")
+    assert "trial_specs.target.pos" in shown and "Correct them in mine.toml" in shown
+    assert "48.5405" in said(
+        "eval", "sqnorm(effector.pos[1:] - target.pos)", "--data", "example", "--vocabulary", "mine.toml"
+    )
+    assert "mine.toml`, a file that is there" in said("names", "--data", "example", "--write", "mine.toml")
+    assert "used without data" in said("names", "--write", "other.toml")
