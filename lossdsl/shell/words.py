@@ -1,5 +1,6 @@
 """The words of the language -> what they mean: operators, names, the codes of errors."""
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,7 @@ from lossdsl.shell.options import Data, Names
 from lossdsl.shell.terminal import print_table, shown
 
 _STEP = 3
+_LINK = re.compile(r"\[(.+?)\]\(.+?\)")
 _WRITE_HELP = "With --data: write a vocabulary of its arrays, to be corrected, in YAML, TOML or JSON."
 _NAME_HELP = "One operator, to see all of it."
 _CODE_HELP = "What stands in brackets at the end of an error."
@@ -108,4 +110,6 @@ def explain(
         print_table([["code", "what it says"], *([row.code, row.says] for row in explanations())])
         return
     row = explained(code.strip("[]"))
-    print(f"{row.says}\n\ncause  {row.cause}\ncure   {row.cure}\nclass  lossdsl.{row.kind.__name__}")
+    # A link of the page leads nowhere from here.
+    cause, cure = (_LINK.sub(r'"\1" in the documentation', text) for text in (row.cause, row.cure))
+    print(f"{row.says}\n\ncause  {cause}\ncure   {cure}\nclass  lossdsl.{row.kind.__name__}")

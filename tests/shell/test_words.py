@@ -43,6 +43,10 @@ def test_explain(code):
     assert shown.endswith("\nclass  lossdsl.LossNameError\n")
 
 
+def test_a_link_of_the_page_is_a_title():
+    assert said("explain", "no-root").splitlines()[3].endswith('See "Your own model" in the documentation.')
+
+
 def test_explain_lists_the_codes():
     codes = [line.split()[0] for line in said("explain").splitlines()[1:]]
     assert set(codes) == set(MESSAGES)
