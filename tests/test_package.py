@@ -1,6 +1,7 @@
 """The wheel and the sdist, used from another folder in a new environment."""
 
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -8,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+import lossdsl as ld
 
 ROOT = Path(__file__).parent.parent
 READ = ("grammar/loss.lark", "docs/errors.md", "examples/reach.loss", "examples/reach.npz")
@@ -38,6 +41,19 @@ def test_both_carry_what_the_package_reads(built):
         for name in READ:
             (found,) = [held for held in archive.getnames() if held.endswith(f"/{name}")]
             assert archive.extractfile(found).read() == (ROOT / name).read_bytes()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs a checkout")
+def test_the_sdist_is_the_checkout(built):
+    kept = set(run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=ROOT).splitlines())
+    with tarfile.open(built[1]) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert kept - held == set()
+    assert held - kept == {"PKG-INFO"}
+
+
+def test_the_changes_begin_with_this_version():
+    assert re.findall(r"^## (\S+), ", (ROOT / "CHANGELOG.md").read_text(), re.M)[0] == ld.__version__
 
 
 def test_an_unpacked_wheel_finds_them(built, tmp_path):
