@@ -1,43 +1,61 @@
-"""Sphinx: the Markdown pages of this folder to a site, with tables and the reference made from the code."""
+"""Sphinx: the Markdown pages of this folder to a site, with the reference made from the code."""
 
-import ast
 import importlib
 import inspect
 import re
+import sys
 from pathlib import Path
 
 import lossdsl
-from lossdsl.language import shown_axes, signature
-from lossdsl.meaning.feedbax import FEEDBAX
-from lossdsl.operators.declaration import OPS
 
-ROOT = Path(__file__).parent.parent
-GUIDE = (
-    "language",
-    "own-model",
-    "feedbax",
-    "configs",
-    "schedules",
-    "adaptive-weights",
-    "save-and-resume",
-    "latex",
-    "gallery",
-    "editors",
-    "compare",
-    "performance",
-)
-API = ("lossdsl.loss.loss", "lossdsl.loss.values", "lossdsl.meaning.vocabulary")
+DOCS = Path(__file__).parent
+sys.path[:0] = [str(DOCS)]
+
+from made import VALUES  # noqa: E402 - it lies beside this file
+
+# The navigation: pages in groups, by the few words that a reader looks for.
+GROUPS = {
+    "Begin": {"start": "Start", "own-model": "Your own model", "language": "The language", "gallery": "Gallery"},
+    "Train": {
+        "schedules": "Schedules",
+        "adaptive-weights": "Adaptive weights",
+        "save-and-resume": "Save and resume",
+        "feedbax": "Feedbax",
+        "performance": "Performance",
+    },
+    "Write": {
+        "configs": "Configs",
+        "latex": "Mathematics",
+        "compare": "Compare and log",
+        "editors": "Editors",
+        "trees": "Trees and SymPy",
+    },
+    "Look up": {"reference/api": "Public names", "errors": "Errors"},
+    "Work on it": {
+        "development/code": "How the code flows",
+        "development/extending": "Extend",
+        "development/contributing": "Contribute",
+        "development/changes": "Changes",
+    },
+}
+# The files of the public names that are read first.
+API = ("lossdsl.loss.loss", "lossdsl.loss.compiler", "lossdsl.loss.values", "lossdsl.meaning.vocabulary")
 
 project = "lossdsl"
 author = "the authors of lossdsl"
 project_copyright = author
 release = lossdsl.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.mathjax", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "mathml"]
+html_math_renderer = "mathml"
 html_theme = "furo"
-html_title = "lossdsl"
+html_title = f"lossdsl {release}"
 html_static_path = ["_static"]
 html_css_files = ["lossdsl.css"]
 html_copy_source = False
+html_theme_options = {
+    "light_css_variables": {"color-brand-primary": "#0b6e63", "color-brand-content": "#0b6e63"},
+    "dark_css_variables": {"color-brand-primary": "#5fd0c0", "color-brand-content": "#5fd0c0"},
+}
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -50,43 +68,16 @@ myst_fence_as_directive = ["math"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_inherit_docstrings = False
-autodoc_default_options = {"members": True}
+# What a class has of ours beneath it is its own; what Python and Equinox give to every class is not told.
+autodoc_default_options = {
+    "members": True,
+    "special-members": "__call__",
+    "inherited-members": "object, dict, tuple, list, Exception, BaseException, Module, Hashable",
+}
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
+napoleon_use_ivar = False
 napoleon_attr_annotations = False
 napoleon_custom_sections = [("Source", "notes_style")]
-
-
-def operators() -> str:
-    """A table of the operators, from their declarations."""
-    rows = [(f"`{signature(op)}`", _flat(op.doc), _example(op.example)) for op in OPS.values()]
-    return _table(["operator", "what it is", "example"], rows)
-
-
-def vocabulary() -> str:
-    """Tables of the quantities and the terms of the default vocabulary."""
-    quantities = [
-        (f"`{name}`", f"${q.latex}$", f"{q.doc}{f', in {q.unit}' if q.unit else ''}<br>`{q.path}`", shown_axes(q.axes))
-        for name, q in FEEDBAX.quantities.items()
-    ]
-    terms = [(f"`{name}`", f"{term.doc}<br>`{term.text}`") for name, term in FEEDBAX.terms.items()]
-    tables = _table(["quantity", "symbol", "what it is, and where", "axes"], quantities)
-    return f"{tables}\n{_table(['term', 'what it is'], terms)}"
-
-
-def rooms() -> str:
-    """Tables of the files of the package in the order of their imports, with what their docstrings say first."""
-    code = ast.parse((ROOT / "tests" / "test_architecture.py").read_text())
-    assigned = {node.targets[0].id: node.value for node in code.body if isinstance(node, ast.Assign)}
-    parts = []
-    for storey, names in ast.literal_eval(assigned["STOREYS"]).items():
-        folder = importlib.import_module(f"lossdsl.{storey}")
-        found = [(name, importlib.import_module(f"lossdsl.{storey}.{name}")) for name in names.split()]
-        rows = [(f"`{name}.py`", _flat(_first_line(module.__name__))) for name, module in found]
-        title = f"`{storey}/`" if rows else f"`{storey}.py`"
-        parts.append(f"**{title}** {_flat(_first_line(folder.__name__))}\n")
-        parts.append(_table(["file", "what it is"], rows) if rows else "")
-    return "\n".join(parts)
 
 
 def api() -> str:
@@ -94,13 +85,12 @@ def api() -> str:
     by_module: dict[str, list[str]] = {}
     for name in lossdsl.__all__:
         value = getattr(lossdsl, name)
-        module = getattr(value, "__module__", None) or ""
-        if module.startswith("lossdsl."):
-            by_module.setdefault(module, []).append(name)
-    by_module["lossdsl.adaptive"] = ["adaptive"]
+        module = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", None) or "lossdsl"
+        by_module.setdefault(module, []).append(name)
     parts = []
     for module in sorted(by_module, key=lambda module: (*API, module).index(module)):
-        parts += [f"## {module.split('.')[-1].capitalize()}\n", _flat(_first_line(module)) + "\n"]
+        title = module.split(".")[-1].capitalize() if "." in module else "Values"
+        parts += [f"## {title}\n", " ".join(_first_line(module).split()) + "\n"]
         parts += [f"```{{eval-rst}}\n{_documented(name)}\n```\n" for name in by_module[module]]
     return "\n".join(parts)
 
@@ -112,41 +102,40 @@ def _first_line(module: str) -> str:
 def _documented(name: str) -> str:
     value = getattr(lossdsl, name)
     if inspect.ismodule(value):
-        return f".. automodule:: lossdsl.{name}\n   :members:"
+        return f".. automodule:: lossdsl.{name}\n   :members:\n\n.. currentmodule:: None"
     if inspect.isclass(value):
-        return f".. autoclass:: lossdsl.{name}"
+        # Its fields stand in its docstring.
+        fields = ", ".join(getattr(value, "__dataclass_fields__", ())) or "_"
+        return f".. autoclass:: lossdsl.{name}\n   :exclude-members: {fields}"
     if inspect.isfunction(value):
         return f".. autofunction:: lossdsl.{name}"
-    return f".. py:data:: lossdsl.{name}\n   :value: {value!r}"
+    return f".. py:data:: lossdsl.{name}\n\n   {VALUES[name]}"
 
 
-def _example(text: str) -> str:
-    return f"`{text}`<br>${lossdsl.compile(text).latex(expand=False).split('=', 1)[1].strip()}$"
-
-
-def _flat(doc: str | None) -> str:
-    return " ".join((doc or "").split())
-
-
-def _table(columns: list[str], rows: list[tuple[str, ...]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([cell.replace("|", r"\|") for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def pages() -> str:
-    """The pages of this folder for the table of contents: those of `GUIDE` in that order, then all others."""
-    found = sorted(path.stem for path in Path(__file__).parent.glob("*.md"))
-    return "\n".join(sorted({*found} - {"index"}, key=lambda page: (*GUIDE, page).index(page)))
-
-
-MADE = {"pages": pages, "operators": operators, "vocabulary": vocabulary, "rooms": rooms, "api": api}
+def contents() -> str:
+    """The tables of contents: the pages of `GROUPS`, then all others."""
+    groups = {title: dict(pages) for title, pages in GROUPS.items()}
+    told = {"index", *(page for pages in groups.values() for page in pages)}
+    found = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    groups["Write"] |= dict.fromkeys(sorted(found - told), "")
+    lines = []
+    for title, pages in groups.items():
+        entries = "\n".join(f"{short} <{page}>" if short else page for page, short in pages.items())
+        lines.append(f"```{{toctree}}\n:hidden:\n:caption: {title}\n\n{entries}\n```\n")
+    return "\n".join(lines)
 
 
 def fill(app: object, page: str, source: list[str]) -> None:
-    """Put what is made of the code where a page says `<!-- made: name -->`."""
+    """Bring a page from the Markdown that GitHub shows to that of Sphinx."""
     # A doctest ends with an empty line.
     source[0] = source[0].replace("\n\n```\n", "\n```\n")
-    source[0] = re.sub(r"<!-- made: (\w+) -->", lambda found: MADE[found[1]](), source[0])
+    # In a formula between backticks Markdown changes nothing.
+    source[0] = re.sub(r"\$`(.+?)`\$", r"$\1$", source[0])
+    if page == "index":
+        source[0] += f"\n{contents()}"
+    if page == "reference/api":
+        linked = re.sub(r"^\| `(\w+)` \|", r"| {any}`\1 <lossdsl.\1>` |", source[0], flags=re.MULTILINE)
+        source[0] = linked.replace("<!-- each -->", api())
 
 
 def setup(app: object) -> None:

@@ -129,7 +129,7 @@ def test_short_and_whole(name):
     example = page.load(name)
     loss = ld.compile(example.LOSS, example.VOCABULARY)
     assert ld.compile(str(loss), example.VOCABULARY).digest == loss.digest
-    for formula in (loss.latex(), loss.latex(expand=True)):
+    for formula in (loss.latex(form="aligned"), loss.latex(expand=True, form="aligned")):
         assert formula.count("{") == formula.count("}")
         assert formula in page.section(name)
     assert len(example.LOSS.splitlines()) <= 12

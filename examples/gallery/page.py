@@ -76,10 +76,10 @@ def section(name: str) -> str:
     parts = [
         f"## {title}",
         f"{what[0].upper()}{what[1:]}",
-        f"```\n{example.LOSS}```",
-        f"```math\n{loss.latex()}\n```",
+        f"```loss\n{example.LOSS}```",
+        f"```math\n{loss.latex(form='aligned')}\n```",
         "<details><summary>In full</summary>",
-        f"```math\n{loss.latex(expand=True)}\n```",
+        f"```math\n{loss.latex(expand=True, form='aligned')}\n```",
         "</details>",
         "<details><summary>By hand in JAX</summary>",
         f"```python\n{inspect.getsource(example.by_hand)}```",

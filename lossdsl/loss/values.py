@@ -47,8 +47,6 @@ class LossDict(dict[str, Array]):
 
     Attributes:
         total: The sum of the weighted values.
-        raw: The values without their weights.
-        weights: The weights.
 
     Args:
         raw: The values without their weights.
