@@ -7,6 +7,7 @@ The task is Feedbax's: reaches between random places in training, from the centr
 
 import sys
 from collections import namedtuple
+from collections.abc import Callable
 from colorsys import hsv_to_rgb
 from dataclasses import dataclass
 from functools import partial
@@ -131,9 +132,15 @@ def train_step(
 
 
 def train(
-    model: Model, task: Task, loss: ld.CompositeLoss, key: Array, batches: int, batch_size: int
+    model: Model,
+    task: Task,
+    loss: ld.CompositeLoss,
+    key: Array,
+    batches: int,
+    batch_size: int,
+    log: Callable[[int, ld.LossDict], None] = lambda i, values: None,
 ) -> tuple[Model, ld.LossHistory]:
-    """The trained model, and its losses in every batch."""
+    """The trained model, and its losses in every batch; `log` is told those of each, as they come."""
     # The first gradients are huge: clipped, they do not throw the network off. A falling rate lets it settle.
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(1e-2, batches)))
     opt_state = optimizer.init(eqx.filter(model, eqx.is_inexact_array))
@@ -148,6 +155,7 @@ def train(
         step = jnp.asarray(i)  # an int would be a constant of the compiled step, and each a new one
         model, opt_state, values = update(model, opt_state, loss, key, step)
         history = history.record(i, values)
+        log(i, values)
         if i % 125 == 0 or i == batches - 1:
             validation, _ = eval_with_loss(model, task.validation_trials(), loss, step)
             history = history.record_validation(i, validation)
