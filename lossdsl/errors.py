@@ -213,7 +213,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "no-target": (LossValueError, "the term `{label}` has no target", "give `spec=TargetSpec(value)`, or `trial_specs.targets[\"{path}\"]`"),
     # data
     "no-root": (LossDataError, "`{name}` is not there: `{root}` is None", "give `{root}`, as in `loss(states, trial_specs, model=model)`; in an .npz file, keys that begin with `{root}.`"),
-    "missing-path": (LossDataError, "`{name}` is not there: `{parent}` has no `{part}`", "{advice}"),
+    "missing-path": (LossDataError, "`{name}` is not there: `{parent}` has no `{part}`{nor}", "{advice}"),
     "path-raises": (LossDataError, "`{name}` cannot be read, it raises {got}", "mend what computes it: it is an error of the data themselves"),
     "not-held": (LossDataError, "`{name}` holds {got}", "{advice}"),
     "no-model": (LossDataError, "`{name}` is a loss, which is no part of a model", "give the path of the network beside it"),

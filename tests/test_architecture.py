@@ -24,9 +24,9 @@ STOREYS = {
     "operators": """axes declaration along arithmetic reductions vectors penalties time schedules distributions choices
         shapes masks custom""",
     "language": "exact text misfit tree expr definitions syntax lalr arguments parse fmt highlight",
-    "meaning": """given held symbol quantity propose vocabulary defined objects bind weights symbolic rules
+    "meaning": """given path held symbol quantity propose vocabulary defined objects bind weights symbolic rules
         scale normal domains feedbax""",
-    "backends": "model sizes data trajectories lower emit program feedbax",
+    "backends": "model sizes data reader trajectories lower emit program feedbax",
     "mathematics": "table notebook steps symbols pieces latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss
         make diff""",

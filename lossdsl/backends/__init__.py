@@ -3,6 +3,7 @@
 from lossdsl.backends.data import (
     check_tree as check_tree,
     take as take,
+    taken_at as taken_at,
     unfit as unfit,
 )
 from lossdsl.backends.feedbax import feedbax_loss as feedbax_loss

@@ -1,9 +1,7 @@
 """The arrays that a loss is given: where they lie, what shapes they have, what is wrong with them."""
 
 import difflib
-import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -15,33 +13,65 @@ from lossdsl.backends.model import is_aside, trainable
 from lossdsl.backends.sizes import check_one_time
 from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Call, Expr, Name, is_name, shown_axes
-from lossdsl.meaning import ROOTS, Defined, Object, Quantity, components, each_name, paths
+from lossdsl.meaning import (
+    Defined,
+    Key,
+    Object,
+    Place,
+    Quantity,
+    each_name,
+    path_text,
+    paths,
+    places,
+)
 from lossdsl.operators import BATCH, TIME, Axes, dual
 
+# What lies where nothing is.
+_NOTHING = object()
 
-def take(root: Any, path: str) -> Any:
+
+def take(root: Any, *paths: str) -> Any:
     """What lies at a path such as `states.mechanics.effector.pos`; each part an attribute, a key or an index.
 
-    Of a path such as `states.base.vel[..., :2]`, those components of the vector that lies there.
+    Of a path such as `states.base.vel[..., :2]`, those components of the vector that lies there. Of several paths, what
+    lies at the first of them that is there.
 
     Raises:
-        LossDataError: If it is not there; the hint offers the nearest paths that are. For a NumPy array with a number
+        LossDataError: If none is there; the hint offers the nearest paths that are. For a NumPy array with a number
             that JAX would take for another.
     """
+    return taken_at(root, [place for path in paths for place in places(path)])[1]
+
+
+def taken_at(root: Any, tried: Sequence[Place]) -> tuple[Place, Any]:
+    """The first of some places that there is, and what lies there; one that is None is there if all others are not.
+
+    Raises:
+        LossDataError: If there is none.
+    """
     if root is None:
-        raise error("no-root", name=path, root=path.split(".")[0])
+        raise error("no-root", name=tried[0].text, root=tried[0].root)
+    empty = None
+    for place in tried:
+        value = _at(root, place)
+        if value is not None and value is not _NOTHING:
+            return place, _fitting(value, place)
+        empty = empty or (place if value is None else None)
+    if empty is None:
+        raise _missing(root, tried)
+    return empty, _fitting(None, empty)
+
+
+def _at(root: Any, place: Place) -> Any:
     value = root
-    parts, at = _parts(path)
     try:
-        for part in parts:
+        for part in place.parts:
             value = value[part] if type(value) is dict else _step(value, part)
     except (AttributeError, KeyError, IndexError):
-        raise _missing(root, components(path)[0]) from None
+        return _NOTHING
     except Exception as failure:
         # What the data themselves compute at an attribute.
-        raise error("path-raises", name=path, got=f"{type(failure).__name__}: {failure}") from failure
-    value = value if at is None else _components(value, at, path)
-    _check_fit(value, path)
+        raise error("path-raises", name=place.text, got=f"{type(failure).__name__}: {failure}") from failure
     return value
 
 
@@ -70,94 +100,29 @@ def _check_fit(array: Any, name: str) -> None:
         raise error("not-held", name=name, got=found[0], advice=found[1])
 
 
-@cache
-def _parts(path: str) -> tuple[tuple[str, ...], Any]:
-    base, at = components(path)
-    return tuple(base.split(".")[1:]), at
+def _fitting(value: Any, place: Place) -> Any:
+    value = value if place.at is None else _components(value, place)
+    _check_fit(value, place.text)
+    return value
 
 
-def _components(value: Any, at: Any, path: str) -> Any:
+def _components(value: Any, place: Place) -> Any:
     """Components along the last axis; JAX would take the nearest for those that are not there."""
-    length = (getattr(value, "shape", ()) or (0,))[-1]
-    bounds = (at,) if isinstance(at, int) else (at.start, at.stop)
+    at, length = place.at, (getattr(value, "shape", ()) or (0,))[-1]
+    bounds = (at.start, at.stop) if isinstance(at, slice) else (at,)
     if length == 0 or any(b is not None and not -length <= b <= length - isinstance(at, int) for b in bounds):
-        raise error("no-components", name=path, parent=components(path)[0], got=described(value))
+        raise error("no-components", name=place.text, parent=place.base, got=described(value))
     return value[..., at]
 
 
-def reader(quantities: Iterable[Quantity], roots: Mapping[str, Any]) -> Callable[..., tuple[Any, ...] | None]:
-    """A function of the roots that gives what `take` gives for roots built like these, and None for others.
-
-    To `take` each array of a small loss is a tenth of its time; this is a hundredth.
-    """
-    known: dict[str, tuple[str, Any]] = {}
-    kinds: list[type] = []
-    lines: list[str] = []
-    found: list[str] = []
-    for quantity in quantities:
-        path, *parts = quantity.path.split(".")
-        if quantity.is_tree or components(quantity.path)[1] is not None or not parts:
-            return _read_nothing
-        code, value = path, roots[path]
-        for part in parts:
-            if path not in known:
-                known[path] = f"part_{len(known)}", value
-                kinds.append(type(value))
-                lines.append(f"{known[path][0]} = {code}")
-                lines.append(f"if type({known[path][0]}) is not kinds[{len(kinds) - 1}]: return None")
-            variable, value = known[path]
-            code, value = _way(variable, value, part)
-            if not code:
-                return _read_nothing
-            path = f"{path}.{part}"
-        variable = f"array_{len(found)}"
-        # `take` says what is wrong; a tracer has another type than an array.
-        guard = f"type({variable}) is not kinds[{len(kinds)}]" + (
-            f" or unfit({variable})" if isinstance(value, np.ndarray | np.generic) else ""
-        )
-        kinds.append(type(value))
-        lines += [f"{variable} = {code}", f"if {guard}: return None"]
-        found.append(variable)
-    return _compiled_reader(tuple(kinds), tuple(lines), tuple(found))
-
-
-def _way(variable: str, value: Any, part: str) -> tuple[str, Any]:
-    """How a part of a path is read, as Python, and what is there; nothing where `take` alone knows."""
-    if isinstance(value, dict):
-        return (f"{variable}[{part!r}]", value[part]) if part in value else ("", None)
-    if isinstance(value, list | tuple) and part.isdecimal():
-        return (f"{variable}[{int(part)}]", value[int(part)]) if int(part) < len(value) else ("", None)
-    # Of a field, not of a property: Equinox runs Python code at each look-up of an attribute.
-    own = isinstance(value, Mapping) or inspect.isdatadescriptor(getattr(type(value), part, None))
-    fields = {} if own else getattr(value, "__dict__", {})
-    return (f"fields({variable}, '__dict__')[{part!r}]", fields[part]) if part in fields else ("", None)
-
-
-def _read_nothing(*roots: Any) -> None:
-    return None
-
-
-@lru_cache(maxsize=100)
-def _compiled_reader(
-    kinds: tuple[type, ...], lines: tuple[str, ...], found: tuple[str, ...]
-) -> Callable[..., tuple[Any, ...] | None]:
-    body = "\n        ".join([*lines, f"return ({', '.join([*found, ''])})"])
-    # Paths are checked names, and stand in it as literals.
-    source = f"def read({', '.join(ROOTS)}):\n    try:\n        {body}\n    except LookupError:\n        return None\n"
-    made: dict[str, Any] = {"fields": object.__getattribute__, "kinds": kinds, "unfit": unfit}
-    exec(source, made)
-    function: Callable[..., tuple[Any, ...] | None] = made["read"]
-    return function
-
-
-def floats(root: Any, path: str) -> Any:
+def floats(root: Any, *paths: str) -> Any:
     """The arrays of floats of the PyTree at a path; what else it holds is left out, and so are the losses in it."""
-    value = take(root, path)
+    place, value = taken_at(root, [place for path in paths for place in places(path)])
     if is_aside(value):
-        raise error("no-model", name=path)
+        raise error("no-model", name=place.text)
     found = eqx.filter(value, trainable(value))
     for leaf in jax.tree.leaves(found):
-        _check_fit(leaf, path)
+        _check_fit(leaf, place.text)
     return found
 
 
@@ -166,6 +131,8 @@ def _step(value: Any, part: str) -> Any:
         raise KeyError(part)  # what it has are its methods, no arrays of the data
     if isinstance(value, Mapping):
         return value[part]
+    if isinstance(part, Key):
+        raise KeyError(part)
     if part.isdecimal():
         if isinstance(value, Sequence):
             return value[int(part)]
@@ -173,21 +140,31 @@ def _step(value: Any, part: str) -> Any:
     return getattr(value, part)
 
 
-def _missing(root: Any, path: str) -> LossError:
-    parts, value = path.split("."), root
-    for i, part in enumerate(parts[1:], start=1):
+def _missing(root: Any, tried: Sequence[Place]) -> LossError:
+    """What the way that leads deepest ends at, and the places where it is not either."""
+    place = max(tried, key=lambda place: _depth(root, place))
+    depth = _depth(root, place)
+    ends: dict[str, Any] = {"parent": path_text(place.root, place.parts[:depth]), "part": place.parts[depth]}
+    there = dict.fromkeys(found for found, leaf in paths(root, place.root) if leaf is not None)
+    same_end = [found for found in there if places(found)[-1].parts[-1:] == place.parts[-1:]]
+    near = difflib.get_close_matches(place.base, there, n=3, cutoff=0.6) or same_end[:3]
+    advice = f"the nearest there are: {listed(near)}" if near else f"there are: {listed(there)}"
+    if not there:
+        advice = f"there are no arrays in `{place.root}`"
+    others = [other.base for other in tried if other is not place]
+    nor = f"; nor is {listed(others)}" if others else ""
+    return error("missing-path", name=place.base, nor=nor, advice=advice, **ends)
+
+
+def _depth(root: Any, place: Place) -> int:
+    """How many of the parts are there."""
+    value = root
+    for i, part in enumerate(place.parts):
         try:
             value = _step(value, part)
         except (AttributeError, KeyError, IndexError):
-            parent = ".".join(parts[:i])
-            break
-    there = dict.fromkeys(found for found, leaf in paths(root, parts[0]) if leaf is not None)
-    same_end = [found for found in there if found.rsplit(".", 1)[-1] == parts[-1]]
-    near = difflib.get_close_matches(path, there, n=3, cutoff=0.6) or same_end[:3]
-    advice = f"the nearest there are: {listed(near)}" if near else f"there are: {listed(there)}"
-    if not there:
-        advice = f"there are no arrays in `{parts[0]}`"
-    return error("missing-path", name=path, parent=parent, part=part, advice=advice)
+            return i
+    return len(place.parts)
 
 
 def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapping[str, Expr]) -> None:

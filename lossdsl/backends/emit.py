@@ -111,8 +111,13 @@ class _Writer:
     def quantities(self, quantities: Mapping[str, Quantity]) -> list[str]:
         rows = []
         for name, quantity in quantities.items():
-            root, reader = quantity.path.split(".")[0], "floats" if quantity.is_tree else "take"
-            rows.append(f"        {reader}({root}, {_quoted(quantity.path)}),  # {name}: {quantity.axes_text}")
+            reader, comment = "floats" if quantity.is_tree else "take", f"# {name}: {quantity.axes_text}"
+            first, *others = quantity.places
+            if not others:
+                rows.append(f"        {reader}({first.root}, {_path(first.text)}),  {comment}")
+            else:
+                paths = [f"            {_path(place.text)}," for place in quantity.places]
+                rows += [f"        {reader}(", f"            {first.root},", *paths, f"        ),  {comment}"]
         return ["def quantities(states, trial_specs, model):", *_returned("(", rows, ")")]
 
     def per_trial(self, quantities: Mapping[str, Quantity]) -> list[str]:
@@ -276,6 +281,11 @@ def _uses(exprs: list[Expr]) -> Counter[bytes]:
 
 
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _path(path: str) -> str:
+    """A path as Python writes it, its keys in quotes as they are."""
+    return repr(path) if '"' in path else _quoted(path)
 
 
 def _returned(opening: str, rows: list[str], closing: str) -> list[str]:

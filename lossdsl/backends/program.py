@@ -17,9 +17,10 @@ from jax import Array
 
 from lossdsl.backends import data
 from lossdsl.backends.emit import emit
+from lossdsl.backends.reader import reader
 from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Expr, Number
-from lossdsl.meaning import ROOTS, Defined, Object, Parameter, Quantity, Term, components, each_name, expression
+from lossdsl.meaning import ROOTS, Defined, Object, Parameter, Quantity, Term, each_name, expression
 from lossdsl.operators import BATCH, STEP, Axes, wide
 
 
@@ -72,7 +73,7 @@ class Program:
     @cached_property
     def _read(self) -> list[Callable[..., tuple[Any, ...] | None]]:
         """How the arrays were found the last time."""
-        return [data.reader((), {})]
+        return [reader((), {})]
 
     def pick(self, states: Any, trial_specs: Any, model: Any) -> tuple[Any, ...]:
         """The arrays that the loss reads; one that is not there is refused, with its term."""
@@ -84,10 +85,11 @@ class Program:
             arrays: tuple[Any, ...] = self.functions["quantities"](*roots)
         except LossError as failure:
             path = failure.fields.get("name")
-            name = next((n for n, q in self.quantities.items() if path in (q.path, components(q.path)[0])), "")
+            places = [(n, place) for n, quantity in self.quantities.items() for place in quantity.places]
+            name = next((n for n, place in places if path in (place.text, place.base)), "")
             failure.term = data.term_with(self.terms, name)
             raise
-        self._read[0] = data.reader(self.quantities.values(), dict(zip(ROOTS, roots, strict=True)))
+        self._read[0] = reader(self.quantities.values(), dict(zip(ROOTS, roots, strict=True)))
         return arrays
 
     def check(self, arrays: Sequence[Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from lossdsl.disk import packaged, read_npz
 from lossdsl.errors import did_you_mean, error, listed
-from lossdsl.meaning import ROOTS, paths
+from lossdsl.meaning import ROOTS, paths, steps
 
 
 class Trajectories(NamedTuple):
@@ -46,9 +46,9 @@ def load_npz(path: str | Path) -> Trajectories:
     arrays = read_npz(Path(path), "bad-file", "give the path of an .npz file")
     tree: dict[str, Any] = {}
     for key, array in arrays.items():
-        *parents, last = key.split(".")
+        *parents, last = steps(key)
         if (parents or [last])[0] not in ROOTS:
-            advice = did_you_mean(key.split(".")[0], ROOTS, f"begin it with {listed(ROOTS)}")
+            advice = did_you_mean(steps(key)[0], ROOTS, f"begin it with {listed(ROOTS)}")
             raise error("bad-key", path=str(path), key=key, advice=advice)
         here: Any = tree
         for part in parents:

@@ -12,6 +12,7 @@ from jax import Array
 from lossdsl.backends import take
 from lossdsl.errors import LossError, described, error
 from lossdsl.loss import AbstractLoss
+from lossdsl.meaning import taken
 
 
 class TargetSpec(eqx.Module):
@@ -93,7 +94,7 @@ class TargetStateLoss(AbstractLoss):
     @property
     def path(self) -> str:
         """The path of the state, by which `trial_specs.targets` has its target."""
-        path = self.where if isinstance(self.where, str) else str(self.where(_Path()))
+        path = self.where if isinstance(self.where, str) else taken(self.where)
         return path.removeprefix("states.")
 
     def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
@@ -162,21 +163,3 @@ class TargetStateLoss(AbstractLoss):
 def _has_trials(part: Any, i: int, given: TargetSpec | None) -> bool:
     """Whether a part of the task's own spec has an axis (batch,) in front: the value has, a weight may have."""
     return given is not None and hasattr(part, "ndim") and part.ndim >= (1 if i == 0 else 2)
-
-
-class _Path:
-    """Notes which attributes and keys a function takes: `lambda states: states.net.hidden` gives `net.hidden`."""
-
-    def __init__(self, parts: tuple[str, ...] = ()):
-        self._parts = parts
-
-    def __getattr__(self, name: str) -> "_Path":
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Path((*self._parts, name))
-
-    def __getitem__(self, key: Any) -> "_Path":
-        return _Path((*self._parts, str(key)))
-
-    def __str__(self) -> str:
-        return ".".join(self._parts)

@@ -12,8 +12,9 @@ from jax import Array
 from lossdsl.backends import take
 from lossdsl.errors import error
 from lossdsl.loss import AbstractLoss, CompositeLoss, compile
+from lossdsl.meaning import FEEDBAX
 
-_POSITION, _VELOCITY = "states.mechanics.effector.pos", "states.mechanics.effector.vel"
+_POSITION, _VELOCITY, _GOAL = (FEEDBAX.quantities[name].path for name in ("effector.pos", "effector.vel", "target.pos"))
 
 
 class TextLoss(AbstractLoss):
@@ -74,7 +75,7 @@ class _DiscountedPosition(AbstractLoss):
     discount_func: Callable[[int], Array]
 
     def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
-        difference = take(states, _POSITION)[:, 1:] - take(trial_specs, "trial_specs.target.pos")
+        difference = take(states, _POSITION)[:, 1:] - take(trial_specs, _GOAL)
         squares = jnp.sum(difference**2, axis=-1)
         return jnp.sum(squares * jnp.reshape(self.discount_func(squares.shape[1]), (1, -1)), axis=1)
 
@@ -231,7 +232,7 @@ class StopAtGoalLoss(AbstractLoss):
 
     def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The value of each trial."""
-        goal = take(trial_specs, "trial_specs.target.pos")
+        goal = take(trial_specs, _GOAL)
         distance = jnp.sum((take(states, _POSITION)[:, 1:] - goal) ** 2, axis=-1)
         speed = jnp.sum(take(states, _VELOCITY)[:, 1:] ** 2, axis=-1)
         cost = distance / self.std_dist**2 + self.vel_weight * speed / self.std_vel**2

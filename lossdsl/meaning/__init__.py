@@ -13,7 +13,16 @@ from lossdsl.meaning.normal import (
     written as written,
 )
 from lossdsl.meaning.objects import Object as Object
-from lossdsl.meaning.quantity import ROOTS as ROOTS, Quantity as Quantity, components as components
+from lossdsl.meaning.path import (
+    ROOTS as ROOTS,
+    Key as Key,
+    Place as Place,
+    path_text as path_text,
+    places as places,
+    steps as steps,
+    taken as taken,
+)
+from lossdsl.meaning.quantity import Quantity as Quantity
 from lossdsl.meaning.rules import rewrite as rewrite
 from lossdsl.meaning.scale import weight_of as weight_of
 from lossdsl.meaning.symbolic import expression as expression, from_sympy as from_sympy

@@ -4,6 +4,13 @@ from lossdsl.errors import did_you_mean, error, listed
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.vocabulary import Definition, Vocabulary
 
+
+def _target(part: str) -> str:
+    """Where trials have a target: in `target`, since April 2024 in a mapping, or for delayed reaches in `targets`."""
+    of_state = f'trial_specs.targets["mechanics.effector.{part}"].value'
+    return f"trial_specs.target.{part} | {of_state} | trial_specs.targets.{part}"
+
+
 FEEDBAX = Vocabulary(
     quantities={
         "effector.pos": Quantity(
@@ -25,23 +32,29 @@ FEEDBAX = Vocabulary(
         "net.output": Quantity(
             "states.net.output", "batch time output", r"\mathbf{u}", "a.u.", "output of the network"
         ),
+        "efferent.output": Quantity(
+            "states.efferent.output",
+            "batch time output",
+            r"\mathbf{c}",
+            "a.u.",
+            "output of the network as it reaches the plant, delayed and with noise",
+        ),
         "target.pos": Quantity(
-            "trial_specs.target.pos",
+            _target("pos"),
             "batch time xy",
             r"\mathbf{x}^{*}",
             "m",
             "target position, from the first step on",
         ),
         "target.vel": Quantity(
-            "trial_specs.target.vel",
+            # Tasks with a mapping have no target of the velocity; what they show of it to the model is 0 at all steps.
+            _target("vel") + " | trial_specs.inputs.effector_target.vel",
             "batch time xy",
             r"\dot{\mathbf{x}}^{*}",
             "m/s",
             "target velocity, likewise",
         ),
-        "target.force": Quantity(
-            "trial_specs.target.force", "batch time xy", r"\mathbf{f}^{*}", "N", "target force, likewise"
-        ),
+        "target.force": Quantity(_target("force"), "batch time xy", r"\mathbf{f}^{*}", "N", "target force, likewise"),
         "inputs.hold": Quantity(
             "trial_specs.inputs.hold",
             "batch time 1",
@@ -56,6 +69,7 @@ FEEDBAX = Vocabulary(
         "position": Definition("sqnorm(effector.pos[1:] - target.pos)", doc="squared distance from the target"),
         "velocity": Definition("sqnorm(effector.vel[1:] - target.vel)", doc="squared velocity error"),
         "nn_output": Definition("sqnorm(net.output)", doc="squared output of the network"),
+        "nn_command": Definition("sqnorm(efferent.output)", doc="squared output of the network that reaches the plant"),
         "nn_hidden": Definition("sqnorm(net.hidden)", doc="squared activity of the hidden units"),
         "effector_position": Definition(
             "discount(position, exponent=6)", doc="squared distance, mostly that of the last steps"

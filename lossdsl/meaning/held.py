@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from lossdsl.meaning.path import path_text
+
 _MOST_PATHS = 200
 
 
@@ -16,14 +18,14 @@ def paths(value: Any, prefix: str) -> Iterator[tuple[str, Any]]:
             left -= 1
             yield path, here
         else:
-            stack.extend((f"{path}.{key}", child) for key, child in reversed(children))
+            stack.extend((path_text(path, [key]), child) for key, child in reversed(children))
 
 
-def _children(value: Any) -> list[tuple[str, Any]] | None:
+def _children(value: Any) -> list[tuple[Any, Any]] | None:
     if hasattr(value, "shape") or value is None or isinstance(value, str | int | float):
         return None
     if isinstance(value, Mapping):
-        return [(str(key), child) for key, child in value.items()]
+        return [*value.items()]
     if hasattr(value, "_asdict"):
         return list(value._asdict().items())
     if isinstance(value, Sequence):

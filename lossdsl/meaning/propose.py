@@ -8,7 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 
 from lossdsl.meaning.held import paths
-from lossdsl.meaning.quantity import Quantity, is_axis, is_path
+from lossdsl.meaning.path import path_fault, places
+from lossdsl.meaning.quantity import Quantity, is_axis
 from lossdsl.operators import BATCH, STEP, TIME
 
 Shape = tuple[int, ...]
@@ -24,7 +25,7 @@ def proposed(roots: Mapping[str, Any]) -> dict[str, Quantity]:
     other axes of one length have one name.
     """
     found = {path: leaf for root, value in roots.items() for path, leaf in paths(value, root) if _is_numbers(leaf)}
-    shapes = {path: tuple(leaf.shape) for path, leaf in found.items() if is_path(path)}
+    shapes = {path: tuple(leaf.shape) for path, leaf in found.items() if not path_fault(path)}
     names, axes = _names([*shapes]), _axes(shapes)
     return {
         names[path]: Quantity(path, axes[path], doc=f"axes guessed from the lengths {shape}")
@@ -39,7 +40,7 @@ def _is_numbers(leaf: Any) -> bool:
 
 def _names(found: Sequence[str]) -> dict[str, str]:
     """The last parts of each path, as many as tell it from the others; the root too where two have all others alike."""
-    parts = {path: _words(path.split(".")) for path in found}
+    parts = {path: _words([place.root, *place.parts]) for path in found for place in places(path)}
     names: dict[str, str] = {}
     for path, words in parts.items():
         ends = [".".join(words[-count:]) for count in range(1, len(words) + 1)]
@@ -51,7 +52,8 @@ def _names(found: Sequence[str]) -> dict[str, str]:
 
 def _words(parts: Sequence[str]) -> list[str]:
     """The parts of a path as names: an index is written behind what it is an index of."""
-    pairs = zip(["", *parts], parts, strict=False)
+    words = [re.sub(r"\W+", "_", part) for part in parts]
+    pairs = zip(["", *words], words, strict=False)
     return [part if part.isidentifier() else f"{above}_{part}" for above, part in pairs]
 
 

@@ -1,18 +1,15 @@
 """An array that the model or the task provides: where it lies, and the names of its axes."""
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from typing import Any
 
 from lossdsl.errors import error
+from lossdsl.meaning.path import Place, path_fault, places
 from lossdsl.meaning.symbol import check_symbol
 from lossdsl.operators import BATCH, TIME, Axes, dual
 
-ROOTS = ("states", "trial_specs", "model")
 PYTREE = "pytree"
-_COMPONENTS = re.compile(r"(.+?)\[\.\.\., ?(?:(-?\d{1,9})|(-?\d{,9}):(-?\d{,9}))\]")
 
 
 @dataclass(frozen=True)
@@ -21,8 +18,9 @@ class Quantity:
 
     Attributes:
         path: Where it lies: `states.mechanics.effector.pos`, beginning with `states`, `trial_specs` or `model`;
-            each part an attribute, a key or an index. `[..., 2]` or `[..., :2]` after it takes components of a
-            vector, along its last axis.
+            each part an attribute, a key or an index, a key that is no name in brackets, `targets["effector.pos"]`.
+            `[..., 2]` or `[..., :2]` after it takes components of a vector, along its last axis. Several with ` | `
+            between are tried in order: the array lies where the first of them is.
         shape: Its axes as in jaxtyping, `"batch time xy"`; an axis `1` has length 1 and is dropped. A square matrix
             has its axis twice, `"state state"`; in a loss the second is called `state'`. `"pytree"` for a whole
             PyTree.
@@ -46,12 +44,16 @@ class Quantity:
     doc: str = ""
 
     def __post_init__(self) -> None:
-        reason = _path_fault(self.path)
-        if reason:
+        if reason := path_fault(self.path):
             raise error("bad-path", path=self.path, name="a quantity", reason=reason)
         if reason := _axes_fault(self.shape):
             raise error("bad-axes", axes=str(self.shape), reason=reason)
         check_symbol(self.latex)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The places that are tried, in order."""
+        return places(self.path)
 
     @property
     def dimensions(self) -> tuple[str, ...]:
@@ -84,27 +86,9 @@ class Quantity:
         return blake2b(f"quantity {self.path} {self.dimensions}".encode(), digest_size=16).digest()
 
 
-def is_path(path: str) -> bool:
-    """Whether a quantity can lie there."""
-    return not _path_fault(path)
-
-
 def is_axis(name: str) -> bool:
     """Whether an axis can be called so, and means nothing else."""
     return name.isidentifier() and not _axes_fault(name) and name not in (BATCH, TIME, PYTREE)
-
-
-def _path_fault(path: object) -> str:
-    if not isinstance(path, str):
-        return "is not a text"
-    parts = components(path)[0].split(".")
-    if parts[0] not in ROOTS:
-        return "does not begin with `states`, `trial_specs` or `model`"
-    if any(part.startswith("__") for part in parts):
-        return "holds a dunder"
-    if not all(part.isidentifier() or (part.isdecimal() and len(part) < 10) for part in parts):
-        return "has a part that is neither a name nor an index"
-    return ""
 
 
 def _axes_fault(shape: object) -> str:
@@ -123,14 +107,3 @@ def _axes_fault(shape: object) -> str:
         if (times := named.count(axis)) > (1 if axis in (BATCH, TIME) else 2):
             return f"`{axis}` stands there {'twice' if times == 2 else f'{times} times'}"
     return ""
-
-
-def components(path: str) -> tuple[str, Any]:
-    """A path without what takes components of a vector, and that: `[..., 2]` or `[..., :2]`, or None."""
-    match = _COMPONENTS.fullmatch(path)
-    if not match:
-        return path, None
-    base, *bounds = match.groups()
-    if bounds[0]:
-        return base, int(bounds[0])
-    return base, slice(*(int(bound) if bound else None for bound in bounds[1:]))

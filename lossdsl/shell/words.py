@@ -3,11 +3,11 @@
 import re
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from lossdsl.backends import Trajectories, example, take
+from lossdsl.backends import Trajectories, example, taken_at
 from lossdsl.configs import write_file
 from lossdsl.errors import LossError, did_you_mean, error, visible
 from lossdsl.explain import explained, explanations
@@ -96,10 +96,13 @@ def _write(file: Path, data: Trajectories | None) -> Vocabulary:
 
 def _found(quantity: Quantity, given: Trajectories) -> str:
     try:
-        value: Any = take(getattr(given, quantity.path.split(".")[0]), quantity.path)
+        place, value = taken_at(getattr(given, quantity.places[0].root), quantity.places)
     except LossError as failure:
         return failure.message if failure.code == "not-held" else "missing"
-    return f"{value.shape} {value.dtype}" if hasattr(value, "shape") else "missing" if value is None else "a PyTree"
+    there = f" at {place.text}" if len(quantity.places) > 1 else ""
+    if value is None:
+        return "missing"
+    return f"{value.shape} {value.dtype}{there}" if hasattr(value, "shape") else f"a PyTree{there}"
 
 
 def explain(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
-from lossdsl.backends.data import reader, take
+from lossdsl.backends.data import take
+from lossdsl.backends.reader import reader
 
 VALUES = np.arange(6.0, dtype=np.float32).reshape(2, 3)
 

@@ -65,11 +65,22 @@ class State(NamedTuple):
 
 def test_what_is_no_array_of_numbers_or_has_no_path_is_left_out():
     layers = [jnp.zeros((3, 9)), np.zeros((3, 9), dtype=bool), jnp.zeros((3, 9), jnp.bfloat16)]
-    found = ld.Vocabulary.from_data(State(layers, "x"), {"a b": np.zeros((3, 9)), "t": np.array(["a"]), "f": 2.0})
+    found = ld.Vocabulary.from_data(State(layers, "x"), {'a"b': np.zeros((3, 9)), "t": np.array(["a"]), "f": 2.0})
     assert {n: row.path for n, row in found.quantities.items()} == {
         f"layers_{i}": f"states.layers.{i}" for i in range(3)
     }
     assert ld.Vocabulary.from_data({}).quantities == {}
+
+
+def test_a_key_that_is_no_name_stands_in_brackets():
+    states = {"joints": {"left elbow": np.zeros((3, 9)), "2nd": np.zeros((3, 9)), "arm.pos": np.zeros((3, 9, 2))}}
+    found = ld.Vocabulary.from_data(states)
+    assert {n: row.path for n, row in found.quantities.items()} == {
+        "left_elbow": 'states.joints["left elbow"]',
+        "joints_2nd": 'states.joints["2nd"]',
+        "arm_pos": 'states.joints["arm.pos"]',
+    }
+    assert ld.compile("sqnorm(arm_pos)", found)(states).total == 0
 
 
 def test_they_are_quantities_of_a_loss():

@@ -79,3 +79,17 @@ def test_a_table_is_as_wide_as_the_terminal(width):
     assert all(sum(map(len, row)) + 2 <= max(width, 26) for row in found)
     assert " ".join(row[1] for row in found).split() == " ".join(row[1] for row in rows).split()
     assert (found == rows) == (width == 400 or width == 80)
+
+
+def test_names_say_which_of_several_places_the_data_have(tmp_path):
+    there = {
+        'trial_specs.targets["mechanics.effector.pos"].value': np.zeros((1, 2, 2)),
+        "states.net.hidden": np.ones(3),
+    }
+    np.savez(tmp_path / "later.npz", **there)
+    lines = {
+        line.split()[0]: line for line in said("names", "--data", str(tmp_path / "later.npz")).splitlines() if line
+    }
+    assert lines["target.pos"].endswith('(1, 2, 2) float64 at trial_specs.targets["mechanics.effector.pos"].value')
+    assert lines["net.hidden"].endswith("(3,) float64") and lines["target.vel"].endswith("missing")
+    assert "| trial_specs.targets.pos" in lines["target.pos"]

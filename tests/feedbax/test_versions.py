@@ -1,0 +1,116 @@
+"""One loss on the trials and the states of each of Feedbax's APIs: it is the same, and what is not there is told."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lossdsl as ld
+from tests.feedbax import stand_ins
+from tests.feedbax.stand_ins import APIS
+from tests.feedbax.test_feedbax import PAGE, TOTAL
+
+LATER = [name for name in APIS if name != "page"]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_the_numbers_of_the_page_in_every_api(api):
+    states, trials = APIS[api]()
+    values = ld.simple_reach_loss()(states, trials)
+    for label, value in PAGE.items():
+        np.testing.assert_allclose(values[label], value, rtol=1e-5)
+    np.testing.assert_allclose(values.total, TOTAL, rtol=1e-6)
+
+
+CLASSES = [
+    ld.EffectorPositionLoss(),
+    ld.EffectorPositionLoss(discount_func=lambda steps: jnp.arange(steps)),
+    ld.EffectorVelocityLoss(),
+    ld.EffectorFinalVelocityLoss(),
+    ld.EffectorStraightPathLoss(normalize_by="goal"),
+    ld.StopAtGoalLoss(),
+    ld.NetworkOutputLoss(),
+    ld.NetworkActivityLoss(),
+]
+
+
+@pytest.mark.parametrize("loss", CLASSES, ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize("api", LATER)
+def test_every_class_gives_what_it_gives_on_the_page(api, loss):
+    expected = loss(*stand_ins.page()).total
+    assert float(loss(*APIS[api]()).total) == float(expected) != 0
+    # Under `jit` the trials are traced, and the mapping is built again.
+    assert float(eqx.filter_jit(lambda given: loss(*given).total)(APIS[api]())) == pytest.approx(float(expected))
+
+
+def test_a_delay_is_a_delay_in_every_api():
+    loss = ld.delayed_reach_loss()
+    assert float(loss(*stand_ins.delayed()).total) == float(loss(*stand_ins.page()).total)
+    with pytest.raises(ld.LossDataError, match=r"^`trial_specs.inputs.hold` is not there"):
+        loss(*stand_ins.mapping())
+
+
+def test_the_first_that_is_there_is_read_however_often_it_is_called():
+    """The loss keeps how it has found the arrays, and must not go on so where others are there."""
+    states, trials = stand_ins.page()
+    later = stand_ins.mapping()[1]
+    loss, position = ld.compile("position"), float(ld.compile("position")(states, trials).total)
+    plain = {"target": {"pos": trials.target.pos}, "targets": {"pos": trials.target.pos + 1}}
+    for _ in range(3):
+        assert float(loss(states, trials).total) == position
+        assert float(loss(states, later).total) == position
+        assert float(loss(states, {"targets": plain["targets"]}).total) != position
+        assert float(loss(states, plain).total) == position
+        assert float(loss(states, {"target": None, **later.__dict__}).total) == position
+
+
+def test_an_ensemble_of_models_and_its_gradients():
+    states, trials = stand_ins.masked()
+    many = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf]), states)
+    loss = ld.simple_reach_loss()
+    totals = jax.vmap(lambda states: loss(states, trials).total)(many)
+    assert totals.shape == (2,) and float(totals[0]) == pytest.approx(TOTAL)
+    gradients = jax.grad(lambda states: loss(states, trials).total)(states)
+    page = jax.grad(lambda states: loss(states, stand_ins.page()[1]).total)(states)
+    for found, expected in zip(jax.tree.leaves(gradients), jax.tree.leaves(page), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("trials", "expected"),
+    [
+        (
+            lambda given: eqx.tree_at(lambda t: t.targets, given, stand_ins.WhereDict()),
+            '`trial_specs.targets["mechanics.effector.pos"].value` is not there: `trial_specs.targets` has no '
+            "`mechanics.effector.pos`; nor is `trial_specs.target.pos`, `trial_specs.targets.pos`, "
+            "in the term `position`\n"
+            'the nearest there are: `trial_specs.inits["mechanics.effector"].vel`, '
+            '`trial_specs.inits["mechanics.effector"].pos`, `trial_specs.inputs.effector_target.pos`',
+        ),
+        (
+            lambda given: eqx.tree_at(
+                lambda t: t.targets,
+                given,
+                stand_ins.WhereDict({stand_ins.POS: {"Effector position": given.targets[stand_ins.POS]}}),
+            ),
+            '`trial_specs.targets["mechanics.effector.pos"].value` is not there: '
+            '`trial_specs.targets["mechanics.effector.pos"]` has no `value`; nor is `trial_specs.target.pos`, '
+            "`trial_specs.targets.pos`, in the term `position`\n"
+            'the nearest there are: `trial_specs.inits["mechanics.effector"].vel`, '
+            '`trial_specs.targets["mechanics.effector.pos"]["Effector position"].value`, '
+            '`trial_specs.inits["mechanics.effector"].pos`',
+        ),
+        (
+            lambda given: {},
+            "`trial_specs.target.pos` is not there: `trial_specs` has no `target`; nor is "
+            '`trial_specs.targets["mechanics.effector.pos"].value`, `trial_specs.targets.pos`, in the term `position`\n'
+            "there are no arrays in `trial_specs`",
+        ),
+    ],
+)
+def test_what_is_in_none_of_the_places_is_told_with_all_of_them(trials, expected):
+    states, given = stand_ins.masked()
+    with pytest.raises(ld.LossDataError) as caught:
+        ld.compile("position")(states, trials(given))
+    assert str(caught.value) == expected
