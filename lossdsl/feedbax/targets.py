@@ -55,7 +55,8 @@ target_final_state = TargetSpec(time_idxs=np.array([-1]))
 
 
 def _parts(spec: Any) -> tuple[Any, ...]:
-    return spec.value, spec.time_idxs, spec.time_mask, spec.discount
+    """The parts of a spec, of Feedbax's too: it has had `time_mask` since 2025."""
+    return tuple(getattr(spec, name, None) for name in ("value", "time_idxs", "time_mask", "discount"))
 
 
 def squared_distance(difference: Array) -> Array:
@@ -123,14 +124,14 @@ class TargetStateLoss(AbstractLoss):
         return jax.vmap(one)(state, trials, arrays)
 
     def _of_trials(self, trial_specs: Any) -> TargetSpec | None:
-        """What the task says of this state: a `TargetSpec`, or several by label."""
+        """What the task says of this state: a `TargetSpec`, or several by label, in one mapping or as `path#label`."""
         try:
             targets = take(trial_specs, "trial_specs.targets") if trial_specs is not None else None
         except LossError:
             return None
         if not isinstance(targets, Mapping):
             return None
-        found = targets.get(self.path, targets.get(self.where))
+        found = next((targets[k] for k in (f"{self.path}#{self.label}", self.path, self.where) if k in targets), None)
         found = found.get(self.label) if isinstance(found, Mapping) else found
         return None if found is None else TargetSpec(*_parts(found))
 

@@ -77,6 +77,48 @@ def test_an_ensemble_of_models_and_its_gradients():
         np.testing.assert_array_equal(found, expected)
 
 
+# Specs of targets.
+
+
+@pytest.mark.parametrize("api", ["mapping", "masked"])
+def test_a_spec_of_the_task_is_the_discounted_position(api):
+    states, trials = APIS[api]()
+    for where in (stand_ins.POS, "mechanics.effector.pos"):
+        loss = ld.TargetStateLoss("effector_position", where)
+        np.testing.assert_allclose(loss(states, trials).total, PAGE["effector_position"], rtol=1e-5)
+
+
+def test_specs_of_both_kinds_in_one_trial():
+    """One with a mask, one without, by label in a mapping or behind the path."""
+    states, trials = stand_ins.labelled()
+    vel, mask = states.mechanics.effector.vel[:, 1:], stand_ins.hold(stand_ins.parts()[2])[..., 0]
+    goal = stand_ins.parts()[2].pos
+    squares = jnp.sum((vel - goal) ** 2, axis=-1)
+    final = ld.target_final_state
+    specs = {"held": stand_ins.MaskedSpec(goal, time_mask=mask), "reached": stand_ins.Spec(goal)}
+    by_path = stand_ins.WhereDict({f"mechanics.effector.vel#{label}": spec for label, spec in specs.items()})
+    for targets in (stand_ins.WhereDict({stand_ins.VEL: specs}), by_path):
+        given = eqx.tree_at(lambda t: t.targets, trials, targets)
+        for label, spec, expected in [
+            ("held", None, squares * mask),
+            ("reached", None, squares),
+            ("reached", final, squares[:, -1:]),
+            ("other", ld.target_zero, jnp.sum(vel**2, axis=-1)),
+        ]:
+            found = ld.TargetStateLoss(label, stand_ins.VEL, spec=spec)(states, given).total
+            np.testing.assert_allclose(found, jnp.mean(jnp.sum(expected, axis=1)), rtol=1e-5)
+        with pytest.raises(ld.LossValueError, match="`other` has no target"):
+            ld.TargetStateLoss("other", stand_ins.VEL)(states, given)
+
+
+def test_a_spec_with_nothing_of_a_spec_is_no_target():
+    states, trials = stand_ins.masked()
+    for targets in (stand_ins.WhereDict({stand_ins.POS: 3}), stand_ins.parts()[2], None):
+        given = eqx.tree_at(lambda t: t.targets, trials, targets, is_leaf=lambda leaf: leaf is None)
+        with pytest.raises(ld.LossValueError, match="`reach` has no target"):
+            ld.TargetStateLoss("reach", stand_ins.POS)(states, given)
+
+
 @pytest.mark.parametrize(
     ("trials", "expected"),
     [
