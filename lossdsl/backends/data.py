@@ -1,6 +1,7 @@
 """The arrays that a loss is given: where they lie, what shapes they have, what is wrong with them."""
 
 import difflib
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from lossdsl.backends.sizes import check_one_time
 from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Call, Expr, Name, is_name, shown_axes
 from lossdsl.meaning import (
+    MISTAKABLE,
     Defined,
     Key,
     Object,
@@ -104,6 +106,20 @@ def _fitting(value: Any, place: Place) -> Any:
     value = value if place.at is None else _components(value, place)
     _check_fit(value, place.text)
     return value
+
+
+def warn_of_others(quantities: Iterable[Quantity], roots: Mapping[str, Any]) -> None:
+    """Warn where the data have what may be meant by one of the quantities, and it is something else."""
+    for quantity in quantities:
+        for other in places(MISTAKABLE[quantity.path]) if quantity.path in MISTAKABLE else ():
+            meant = _at(roots[other.root], other)
+            if hasattr(meant, "shape") and not _are_same(meant, take(roots[other.root], quantity.path)):
+                warnings.warn(error("two-outputs", name=quantity.path, other=other.text).own, stacklevel=2)
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    traced = isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer)
+    return one is other or (not traced and np.array_equal(one, other, equal_nan=True))
 
 
 def _components(value: Any, place: Place) -> Any:

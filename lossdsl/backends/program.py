@@ -89,7 +89,9 @@ class Program:
             name = next((n for n, place in places if path in (place.text, place.base)), "")
             failure.term = data.term_with(self.terms, name)
             raise
-        self._read[0] = reader(self.quantities.values(), dict(zip(ROOTS, roots, strict=True)))
+        given = dict(zip(ROOTS, roots, strict=True))
+        data.warn_of_others(self.quantities.values(), given)
+        self._read[0] = reader(self.quantities.values(), given)
         return arrays
 
     def check(self, arrays: Sequence[Any]) -> None:

@@ -3,7 +3,12 @@
 from lossdsl.meaning.bind import bind as bind, check_row as check_row
 from lossdsl.meaning.defined import Defined as Defined, each_name as each_name, lacks_length as lacks_length
 from lossdsl.meaning.domains import check_domains as check_domains
-from lossdsl.meaning.feedbax import FEEDBAX as FEEDBAX, NAMED as NAMED, named_vocabulary as named_vocabulary
+from lossdsl.meaning.feedbax import (
+    FEEDBAX as FEEDBAX,
+    MISTAKABLE as MISTAKABLE,
+    NAMED as NAMED,
+    named_vocabulary as named_vocabulary,
+)
 from lossdsl.meaning.given import plain as plain
 from lossdsl.meaning.held import paths as paths
 from lossdsl.meaning.normal import (

@@ -83,6 +83,9 @@ FEEDBAX = Vocabulary(
     },
 )
 
+# What may be meant by a path where the other is there too: since April 2024 Feedbax's own losses take the other.
+MISTAKABLE = {FEEDBAX.quantities["net.output"].path: FEEDBAX.quantities["efferent.output"].path}
+
 # What a config may call by name: Feedbax's, and none at all.
 NAMED = {"feedbax": FEEDBAX, "none": Vocabulary()}
 

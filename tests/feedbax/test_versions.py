@@ -1,5 +1,7 @@
 """One loss on the trials and the states of each of Feedbax's APIs: it is the same, and what is not there is told."""
 
+import warnings
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -12,6 +14,8 @@ from tests.feedbax.stand_ins import APIS
 from tests.feedbax.test_feedbax import PAGE, TOTAL
 
 LATER = [name for name in APIS if name != "page"]
+# Of the command that reaches the plant; it has a test of its own.
+pytestmark = pytest.mark.filterwarnings("ignore:the loss reads")
 
 
 @pytest.mark.parametrize("api", APIS)
@@ -75,6 +79,34 @@ def test_an_ensemble_of_models_and_its_gradients():
     page = jax.grad(lambda states: loss(states, stand_ins.page()[1]).total)(states)
     for found, expected in zip(jax.tree.leaves(gradients), jax.tree.leaves(page), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+# The output of the network, and what of it reaches the plant.
+
+
+def test_a_name_for_each_output_and_a_warning():
+    """Once for a loss, as long as the data are built alike."""
+    states, trials = stand_ins.mapping()
+    loss = ld.compile("nn_output")
+    with pytest.warns(UserWarning) as caught:
+        loss(states, trials)
+    assert [str(one.message) for one in caught] == [
+        "the loss reads `states.net.output`, but the data have `states.efferent.output` too, which is what reaches the "
+        "plant, delayed and with noise\n"
+        "Feedbax's own `nn_output` is that of `states.efferent.output` since April 2024: "
+        'write `nn_command` for it, or leave it so with `warnings.filterwarnings("ignore", "the loss reads")`'
+    ]
+    with pytest.warns(UserWarning, match="the loss reads"):
+        eqx.filter_jit(lambda given: loss(*given).total)((states, trials))
+    expected = jnp.mean(jnp.sum(states.efferent.output**2, axis=(1, 2)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        command = ld.compile("nn_command")(states, trials).total
+        # Without delay and noise they are one.
+        loss(eqx.tree_at(lambda s: s.efferent.output, states, states.net.output), trials)
+        loss(*stand_ins.page())
+    np.testing.assert_allclose(command, expected, rtol=1e-6)
+    assert float(command) != float(loss(states, trials).total)
 
 
 # Specs of targets.
