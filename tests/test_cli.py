@@ -11,6 +11,7 @@ import pytest
 
 import lossdsl as ld
 from lossdsl.operators.declaration import OPS
+from tests.program import finished
 
 DATA = "examples/reach.npz"
 
@@ -21,13 +22,11 @@ def run(*args, status=0):
     return done.stderr if status else done.stdout
 
 
-def finished(*args, given=""):
-    command = [sys.executable, "-m", "lossdsl", *args]
-    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=120)
-
-
-def test_eval_prints_the_table():
-    assert run("eval", "examples/reach.loss", "--data", DATA) == (
+@pytest.mark.parametrize("command", [["lossdsl"], [sys.executable, "-m", "lossdsl"]], ids=["script", "module"])
+def test_eval_prints_the_table(command):
+    """As a program of its own."""
+    arguments = [*command, "eval", "examples/reach.loss", "--data", DATA]
+    assert subprocess.run(arguments, capture_output=True, text=True, check=True).stdout == (
         "term                     weight       raw     weighted  share\n"
         "effector_position             1   14.0864      14.0864  99.0%\n"
         "effector_final_velocity       1  0.139164     0.139164   1.0%\n"
@@ -303,9 +302,7 @@ def test_what_begins_with_a_sign_is_no_option(arguments):
 
 
 def test_values_of_options_stay_as_they_are(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "lossdsl", "latex", "position", "-o", "-x.tex"], cwd=tmp_path, capture_output=True
-    )
+    done = finished("latex", "position", "-o", "-x.tex", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["-x.tex"]
 
@@ -313,9 +310,8 @@ def test_values_of_options_stay_as_they_are(tmp_path):
 def test_files_that_begin_with_a_sign_or_a_blank(tmp_path):
     for name in ("-x.loss", " x.loss"):
         (tmp_path / name).write_text("position\n")
-    command = [sys.executable, "-m", "lossdsl"]
     for arguments in (["fmt", "-x.loss"], ["fmt", "--", "-x.loss"], ["check", " x.loss"], ["check", "./-x.loss"]):
-        done = subprocess.run([*command, *arguments], cwd=tmp_path, capture_output=True)
+        done = finished(*arguments, folder=tmp_path)
         assert done.returncode == 0, done.stderr
 
 

@@ -16,6 +16,7 @@ from hydra.utils import instantiate
 
 import lossdsl as ld
 from lossdsl.operators.declaration import OPS
+from tests.program import finished
 
 ROOT = Path(__file__).parent.parent
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
@@ -49,14 +50,15 @@ COMMANDS = re.findall(r"^\$ ((?:python examples/|lossdsl ).*)\n((?:(?!\$|```).*\
 @pytest.mark.parametrize(("command", "output"), COMMANDS)
 def test_command(command, output, folder):
     program, *arguments = shlex.split(command)
-    run = [sys.executable, *(["-m", "lossdsl"] if program == "lossdsl" else []), *arguments]
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(run, capture_output=True, text=True, cwd=folder, env={**os.environ, "PYTHONPATH": path})
     if program == "lossdsl":
+        done = finished(*arguments, folder=folder)
         assert done.stdout + done.stderr == output
-    else:
-        assert done.returncode == 0, done.stderr
-        assert "".join(line for line in done.stdout.splitlines(True) if not line.startswith("[")) == output
+        return
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    run, environment = [sys.executable, *arguments], {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run(run, capture_output=True, text=True, cwd=folder, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "".join(line for line in done.stdout.splitlines(True) if not line.startswith("[")) == output
 
 
 def table(title):
