@@ -65,6 +65,23 @@ class AbstractLoss(Summed):
         """The weighted value of every term, see `CompositeLoss`."""
         return self.composite(states, trial_specs, model, step)
 
+    def to_feedbax(self) -> Any:
+        """The loss as one of Feedbax, for its tasks and its trainer: a term of its own class for each of ours.
+
+        Returns:
+            A `feedbax.loss.CompositeLoss` with the same labels and weights; each term gives a value per trial.
+
+        Raises:
+            LossValueError: If Feedbax is not installed, or the loss needs `step`, which Feedbax does not give.
+        """
+        loss = self.composite
+        if loss.program.uses_step:
+            raise error("feedbax-step")
+        parts = loss.parts
+        alone = {label: CompositeLoss.of(single(parts, label)) for label in loss.labels}
+        weights = loss.program.weights(loss.numbers, loss.parameters, None)
+        return feedbax_loss(alone, dict(zip(alone, weights, strict=True)), loss.label)
+
 
 class CompositeLoss(Stateful, AbstractLoss):
     """A weighted sum of terms: what `compile`, the algebra of losses and this constructor give.
@@ -198,22 +215,6 @@ class CompositeLoss(Stateful, AbstractLoss):
         """
         check_single(self.numbers, self.parameters)
         return gradient_report(self, rollout, model, trial_specs, given_step(self.program, step))
-
-    def to_feedbax(self) -> Any:
-        """The loss as one of Feedbax, for its tasks and its trainer: a term of its own class for each of ours.
-
-        Returns:
-            A `feedbax.loss.CompositeLoss` with the same labels and weights; each term gives a value per trial.
-
-        Raises:
-            LossValueError: If Feedbax is not installed, or the loss needs `step`, which Feedbax does not give.
-        """
-        if self.program.uses_step:
-            raise error("feedbax-step")
-        parts = self.parts
-        alone = {label: CompositeLoss.of(single(parts, label)) for label in self.labels}
-        weights = self.program.weights(self.numbers, self.parameters, None)
-        return feedbax_loss(alone, dict(zip(alone, weights, strict=True)), self.label)
 
     @property
     def labels(self) -> tuple[str, ...]:
