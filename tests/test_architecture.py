@@ -31,7 +31,7 @@ STOREYS = {
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss
         make diff""",
     "configs": "keys yaml_text files project schema config store",
-    "training": "history_file history_join history plot balance by_losses by_gradients",
+    "training": "history_feedbax history_file history_join history plot balance by_losses by_gradients",
     "adaptive": "",
     "feedbax": "terms functions targets reaches bridge",
     "editor": """passage unit marks in_config static in_python read words cursor diagnose hover complete edits positions

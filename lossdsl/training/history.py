@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from lossdsl.errors import described, error, listed
 from lossdsl.language import described_number
 from lossdsl.loss import LossDict, on_device
+from lossdsl.training.history_feedbax import losses_of
 from lossdsl.training.history_file import held_steps, read_history, write_history
 from lossdsl.training.history_join import absent, float_type, joined
 
@@ -113,6 +114,25 @@ class LossHistory(eqx.Module):
             return jax.tree.unflatten(jax.tree.structure(fitting), [jnp.moveaxis(leaf, axis, -1) for leaf in whole])
 
         return cls(rows(losses), None if validation is None else rows(validation), iterations)
+
+    @classmethod
+    def from_feedbax(cls, history: Any) -> Self:
+        """A history from the one that Feedbax's trainer returns, or from its losses.
+
+        Its labels are kept. What its versions with a mapping hold is weighted already: the weights are 1 here. A row of
+        a validation that is 0 throughout was not recorded, and is NaN here.
+
+        Raises:
+            LossDataError: For what is no history of Feedbax.
+
+        Example:
+            >>> from types import SimpleNamespace
+            >>> theirs = SimpleNamespace(loss={"Effector position": np.ones(3), "NN output": np.zeros(3)})
+            >>> LossHistory.from_feedbax(theirs).train.total
+            Array([1., 1., 1.], dtype=float32)
+        """
+        train, validation = losses_of(history)
+        return cls.from_scan(train, validation=validation, axis=0)
 
     def record(self, step: ArrayLike, values: LossDict) -> Self:
         """The history with the losses of one training iteration set, or of several at once.

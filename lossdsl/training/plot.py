@@ -40,7 +40,7 @@ class _Series:
 
 
 def plot_loss_history(
-    history: LossHistory,
+    history: Any,
     *,
     weighted: bool = True,
     log: bool = True,
@@ -58,7 +58,7 @@ def plot_loss_history(
     on with the members that are finite. The legend says how many are not.
 
     Args:
-        history: The history.
+        history: The history, or the one that Feedbax's trainer returns.
         weighted: Whether to draw the weighted values; else the raw ones, and the total remains the weighted sum.
         log: Whether the axis of the losses is logarithmic; where a loss is negative it is so on both sides of 0.
         validation: Whether to draw the losses of validation, as circles; of an ensemble the mean and the range.
@@ -80,6 +80,8 @@ def plot_loss_history(
         >>> [line.get_label() for line in figure.axes[0].lines]
         ['total', 'a']
     """
+    if not isinstance(history, LossHistory | LossDict) and hasattr(history, "loss"):
+        history = LossHistory.from_feedbax(history)
     if not isinstance(history, LossHistory):
         advice = "give a `LossHistory`; of stacked losses `LossHistory.from_scan` makes one"
         raise error("bad-argument", argument="history", got=described(history), advice=advice)
