@@ -127,6 +127,17 @@ def grouped(pieces: Sequence[tuple[str, str, Parts]], weights: Any, *, by_label:
     return assemble(found, [parts for *_, parts in pieces])
 
 
+def check_ours(value: Any) -> None:
+    """Refuse a loss of another kind, which would fail when it is called, far from here.
+
+    Raises:
+        LossValueError: With what makes it one of ours.
+    """
+    is_one = isinstance(getattr(value, "label", None), str) and callable(getattr(value, "term", None))
+    if is_one and not isinstance(value, type) and not hasattr(value, "parts"):
+        raise error("foreign-loss", got=described(value))
+
+
 def exact_scale(value: Any) -> Fraction | None:
     """What a loss is multiplied by: its exact value, or None for a traced scalar.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from lossdsl.errors import LossError, described, did_you_mean, each, error
 from lossdsl.language import is_name, parse, read
-from lossdsl.loss.algebra import grouped
+from lossdsl.loss.algebra import check_ours, grouped
 from lossdsl.loss.parts import Parts, Written, still_used
 from lossdsl.meaning import (
     FEEDBAX,
@@ -39,11 +39,13 @@ def parts_of(
     if isinstance(loss, Mapping):
         named = _present(loss)
         loss = dict(named)
+        each(check_ours, loss.values())
         if any(isinstance(_parts(value), Parts) for value in loss.values()):
             pieces = [_labelled(label, value, known) for label, value in named]
             texts = [parts for label, _, parts in pieces if not label]
             check_used(parameters or (), {name for parts in texts for name in parts.parameters})
             return grouped(pieces, None, by_label=True)
+    check_ours(loss)
     found = _read(loss, known)
     check_used(parameters or (), found.parameters)
     return found

@@ -9,7 +9,7 @@ import numpy as np
 from lossdsl.backends import Aside
 from lossdsl.errors import error
 from lossdsl.language import described_number
-from lossdsl.loss.algebra import exact_scale, join, override
+from lossdsl.loss.algebra import check_ours, exact_scale, join, override
 from lossdsl.loss.shown import Shown
 
 
@@ -55,6 +55,7 @@ class Summed(Shown, Aside):
     def __or__(self, other: "Summed") -> Any:
         """Both, where a term of the other takes the place of one with the same label."""
         if not isinstance(other, Summed):
+            check_ours(other)
             return NotImplemented
         return self.composite.of(override(self.parts, other.parts))
 
@@ -65,4 +66,6 @@ def _unless_number(other: Any, loss: Any) -> Any:
         return loss
     if isinstance(other, int | float | np.generic | np.ndarray | jax.Array):
         raise error("add", got=described_number(other))
+    # Else Feedbax's own addition would take ours for one of its terms.
+    check_ours(other)
     return NotImplemented

@@ -96,6 +96,17 @@ class AbstractLoss(eqx.Module):
     def __add__(self, other):
         return self.composite()((self, other))
 
+    __radd__ = __add__
+
+    def __sub__(self, other):
+        return self.composite()((self, other), (1.0, -1.0))
+
+    def __rsub__(self, other):
+        return self.composite()((self, other), (-1.0, 1.0))
+
+    def __or__(self, other):
+        return self.composite()({**self.terms, **other.terms})
+
     def __mul__(self, weight):
         return self.composite()((self,), (weight,))
 
