@@ -15,7 +15,13 @@ from made import VALUES  # noqa: E402 - it lies beside this file
 
 # The navigation: pages in groups, by the few words that a reader looks for.
 GROUPS = {
-    "Begin": {"start": "Start", "own-model": "Your own model", "language": "The language", "gallery": "Gallery"},
+    "Begin": {
+        "start": "Start",
+        "own-model": "Your own model",
+        "language": "The language",
+        "time": "Time",
+        "gallery": "Gallery",
+    },
     "Train": {
         "schedules": "Schedules",
         "adaptive-weights": "Adaptive weights",

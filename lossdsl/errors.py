@@ -1,11 +1,10 @@
 """What can go wrong in a loss: the exceptions, and all their wording."""
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from typing import Any, Self, TypeVar
 
 from lossdsl.place import Span as Span, caret, clip as clip, visible as visible
+from lossdsl.wording import described as described, did_you_mean as did_you_mean, listed as listed
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -117,13 +116,16 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "bad-argument-name": (LossSyntaxError, "an argument of the definition `{function}` is a name, not `{found}`", "write names of letters, digits and `_`, as in `{function}(x, y) = ...`; what they are is given where it is called"),
     "not-whole": (LossSyntaxError, "an index is a whole number, not `{found}`", "write for example `[-1]` or `[10:50]`"),
     "zero-stride": (LossSyntaxError, "the stride of a slice cannot be 0", "write for example `[::2]`"),
-    "unknown-window": (LossSyntaxError, "there is no time window `{found}`", "write `@final`, `@initial`, an index `@-1` or a slice `@10:50`"),
+    "whole-window": (LossSyntaxError, "the window `{found}` is all of time", "leave `@{found}` away, or say where it begins or ends: `@go..end`, `@..0.5s`"),
+    "no-unit": (LossSyntaxError, "`{found}` has no unit that is known", "write seconds or milliseconds, as in `{number}s` or `{number}ms`; steps by their index stand with a colon, as in `@10:50`"),
+    "bad-bound": (LossSyntaxError, "a window cannot begin or end at `{found}`", "write an event, one with a duration such as `go+0.1s`, or a duration"),
     "bad-label": (LossSyntaxError, "{found} is not a name that a term can have", "a name is made of letters, digits and `_`, with dots between: `final_velocity`"),
     "label-inside": (LossSyntaxError, "`as` names a whole term, it cannot stand inside `{operator}`", "put it after the term: `{operator} as {name}`"),
     "let-inside": (LossSyntaxError, "a term of the vocabulary has no definitions of its own, here `{name}`", "make it a row of `terms` itself"),
     "number-range": (LossSyntaxError, "`{found}` is out of the range of a float64", "write a number between 1e-307 and 1e308, or 0"),
     # names
     "unknown-name": (LossNameError, "there is no name `{name}`", "{advice}"),
+    "unknown-window": (LossNameError, "there is no {kind} `{found}`", "{advice}"),
     "unknown-operator": (LossNameError, "there is no operator `{name}`", "{advice}"),
     "undeclared": (LossNameError, "the operator `{name}` is not declared here", "import the module that declares it before the loss is loaded"),
     "unknown-option": (LossNameError, "`{operator}` has no option `{option}`", "{advice}"),
@@ -172,6 +174,13 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "axis-there": (LossAxesError, "`{operand}` has the axis `{axis}` already: its axes are {axes}", "{advice}"),
     "no-length": (LossAxesError, "nothing says how long the axis `{axis}` of `{operand}` is", "let it stand beside a value that has this axis, as in `{operand}*x`, or say which: `like=x`"),
     "which-length": (LossDataError, "`{found}` could be {first_length} or {second_length}: `{first}` is {first_shape}, `{second}` is {second_shape}", "say of which, as in `length(axis={axis}, like={first})`"),
+    "window-axes": (LossAxesError, "the window has the axis `{axis}`, which `{operand}` has not: its axes are {axes}", "give it that axis first: `expand({operand}, axis={axis})`"),
+    "windows-differ": (LossAxesError, "`{left}` and `{right}` have different windows of time", "{advice}"),
+    "steps-differ": (LossAxesError, "`{left}` begins at the step {first}, and `{right}` at the step {second}", "states begin with the initial one: write `[1:]` behind the states; where trials begin with them, say `trials_begin=0` in the vocabulary"),
+    "window-twice": (LossAxesError, "`{found}` has a window in a window", "write one, as the row of an epoch if need be"),
+    "window-index": (LossAxesError, "`{found}` takes steps of a window", "slice before the window, as in `x[1:]@hold`; of a window the first and the last step are picked, `[0]` and `[-1]`"),
+    "no-window": (LossAxesError, "`{operator}` has no mask, and so no window along `time`", "put the window, or the end of trials, where `time` is reduced"),
+    "no-steps": (LossAxesError, "the steps of `{operand}` have no numbers, so it has no window", "put the window behind what lies in `states` or `trial_specs`, before it is cut or combined"),
     "mask-axes": (LossAxesError, "the mask `{right}` has the axis `{axis}`, which `{left}` has not: {right_axes} and {left_axes}", "reduce the mask, as in `max({right}, axis={axis})`"),
     "not-matrix": (LossAxesError, "`{right}` is not a square matrix over the axis `{axis}` of `{left}`: its axes are {right_axes}", "declare it with that axis twice: `Quantity(path, \"{axis} {axis}\")`"),
     "matrix": (LossAxesError, "`{operand}` is a square matrix: its axes are {axes}", "write `matvec(Q, x)` for its product with a vector, `quadratic_form(x, Q)` for that with a vector on each side"),
@@ -184,6 +193,9 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "too-large": (LossValueError, "`{found}` is too large or too small to compute exactly", "write the number itself"),
     "too-long-written-out": (LossValueError, "{found} is too long, written out: it would have more than {limit:,} names and numbers", "define the parts that repeat without arguments, `part = ...`"),
     "too-long-for-sympy": (LossValueError, "{found} is too long for SymPy, where each definition is written out: it would have more than {limit:,} names and numbers", "give SymPy the definitions one by one"),
+    "no-dt": (LossValueError, "`{found}` is in seconds, and nothing says how long a step is", "say so in the vocabulary: `dt=0.01` for a hundredth of a second"),
+    "window-order": (LossValueError, "no step lies in the window `{found}`", "write the earlier bound first; the later one is no longer in it"),
+    "window-row": (LossValueError, "the row `{row}` is {got}", "{advice}"),
     "bad-weight": (LossValueError, "{what} `{name}` is {got}", "give a finite real number"),
     "ensemble": (LossValueError, "these are losses that are mapped over, not one loss", "work on each of them, as in `jax.vmap(lambda loss: 2*loss)(losses)`"),
     "scale": (LossValueError, "a loss cannot be multiplied by {got}", "multiply by a number; to multiply two penalties write them in a text: `a*b`"),
@@ -238,6 +250,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "cannot-draw": (LossValueError, "`{formula}` cannot be drawn by Matplotlib", "write a `.tex` file instead, for LaTeX itself"),
     "bad-file": (LossDataError, "`{path}` cannot be read: {reason}", "give an .npz file with keys such as `states.net.hidden`"),
     "bad-key": (LossDataError, "`{path}` has the key `{key}`", "{advice}"),
+    "mask-short": (LossDataError, "the mask of an epoch, or of valid steps, has {length} steps where {needed} are needed", "give one as long as what it masks"),
     "lengths-differ": (LossDataError, "`{left}` and `{right}` differ in the length of `{axis}`: {left_length} and {right_length}", "{shapes}"),
     "out-of-range": (LossDataError, "`{found}` lies outside of `{operand}`, which has {length} steps in `{axis}`", "choose an index from {first} to {last}"),
     "empty-window": (LossDataError, "`{found}` is empty: `{operand}` has the length {length} along `{axis}`", "choose a window that lies within it"),
@@ -307,35 +320,3 @@ def together(failures: Sequence[LossError]) -> LossError:
         failure.others = ()
     first.others = tuple(others[: _MOST_ERRORS - 1])
     return first
-
-
-def did_you_mean(name: str, known: Iterable[str], otherwise: str) -> str:
-    """A hint that offers the nearest known names, or else the given one."""
-    near = _near(name, tuple(known)) if len(name) <= 100 else []
-    return f"did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else otherwise
-
-
-@lru_cache(maxsize=1000)  # one slip may stand in many terms
-def _near(name: str, known: tuple[str, ...]) -> list[str]:
-    return difflib.get_close_matches(name, known, n=3, cutoff=0.65)
-
-
-def described(value: object) -> str:
-    """What a value is, for a message: `None`, `an int`, `an array of shape (3,)`."""
-    if value is None:
-        return "None"
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    if shape := getattr(value, "shape", ()):
-        return f"{'a masked' if hasattr(value, 'mask') else 'an'} array of shape {tuple(shape)}"
-    if hasattr(value, "dtype"):
-        return f"an array of {value.dtype}"
-    name = type(value).__name__
-    return f"a{'n' if name[0] in 'aeiouAEIOU' else ''} {name}"
-
-
-def listed(names: Iterable[object], at_most: int = 8) -> str:
-    """Names in backticks, cut after a few."""
-    shown = [f"`{name}`" for name in names]
-    rest = f" and {len(shown) - at_most} more" if len(shown) > at_most else ""
-    return ", ".join(shown[:at_most]) + rest

@@ -296,6 +296,7 @@ class Oracle:
         formulas: What an operator computes; the lowerings of lossdsl may be put here, to differentiate the tree.
         number: The kind of number that a literal becomes.
         stopped: What stands in `stop_gradient`, once noted: it keeps its value when the arrays change.
+        inside: Which of so many steps lie in a window, of the one trial that is there: the others are cut off.
     """
 
     arrays: dict[str, Named]
@@ -304,6 +305,7 @@ class Oracle:
     formulas: dict[str, Any] = field(default_factory=lambda: FORMULAS)
     number: Any = np.float64
     stopped: dict[Expr, Named] | None = None
+    inside: Any = None
 
     def total(self, node):
         """The scalar that a loss stands for: `time` is summed, `batch` is averaged."""
@@ -387,6 +389,10 @@ class Oracle:
             return self.shaped(name, operands, node.static)
         operands = _beside_each_other(operands)
         given = (node.static,) if isinstance(node.static, str) else node.static
+        if name == "@":
+            x = operands[0]
+            at = x.axes.index("time")
+            return replace(x, data=np.compress(self.inside(node.static, x.data.shape[at]), x.data, at))
         if name == "[]":
             return self.steps(operands[0], node.static)
         if name in REDUCES:

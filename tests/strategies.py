@@ -10,6 +10,7 @@ import lossdsl as ld
 from lossdsl.language.definitions import Let
 from lossdsl.language.expr import Label, Name, Number, by_default, call
 from lossdsl.operators.declaration import OPS
+from lossdsl.operators.windows import Bound, Window
 from tests.oracle import Named, Oracle, plain
 
 SIZES = {"batch": 3, "time": 5, "xy": 2}
@@ -48,7 +49,15 @@ numbers = st.builds(
     st.one_of(st.just(0), st.integers(-3, 3), st.integers(-60, 60)),
 )
 bounds = st.none() | st.integers(-20, 20)
-windows = st.one_of(st.integers(-20, 20), st.tuples(bounds, bounds, bounds.filter(lambda stride: stride != 0)))
+steps = st.one_of(st.integers(-20, 20), st.tuples(bounds, bounds, bounds.filter(lambda stride: stride != 0)))
+epochs = names.filter(lambda name: name not in ("final", "initial"))
+# After a duration a name would be taken for its unit.
+seconds = st.fractions(-2, 2, max_denominator=1).map(lambda n: n / 8)
+ends = st.one_of(
+    st.builds(Bound, names.filter("end".__ne__), seconds),
+    st.builds(Bound, st.just("end"), seconds),
+    st.builds(Bound, st.just(""), seconds.map(abs)),
+)
 
 
 @st.composite
@@ -56,6 +65,8 @@ def calls(draw, operands):
     op = OPS[draw(st.sampled_from(sorted(OPS)))]
     if op.name == "+":
         return call("+", *draw(st.lists(operands, min_size=2, max_size=4)))
+    if op.name == "@":
+        return call("@", draw(operands), static=draw(static(op)))
     number = len(op.defaults) + len(op.repeats) * draw(st.integers(1, 2))
     args = [
         by_default(default) if default is not None and draw(st.booleans()) else draw(operands)
@@ -71,7 +82,12 @@ def static(op):
     """What a call is given that is no operand: a window, axes or axes with their new names."""
     several = st.lists(names, min_size=2, max_size=3, unique=True)
     if op.name == "[]":
-        return windows
+        return steps
+    if op.name == "@":
+        return st.one_of(
+            epochs.map(Window),
+            st.builds(lambda start, stop: Window("", start, stop), ends, ends).filter(Window().__ne__),
+        )
     if op.renames:
         old = names.filter(lambda name: name not in op.defaults)
         pairs = st.lists(st.tuples(old, names), min_size=1, max_size=3, unique_by=lambda pair: pair[0])

@@ -18,16 +18,17 @@ PACKAGE = Path(__file__).parent.parent / "lossdsl"
 # The storeys, and the rooms on each: one may import those before it, on its own storey and on those above.
 STOREYS = {
     "place": "",
+    "wording": "",
     "errors": "",
     "disk": "",
     "explain": "",
     "operators": """axes declaration along arithmetic reductions vectors penalties time schedules distributions choices
-        shapes masks custom""",
-    "language": "exact text misfit tree expr definitions syntax lalr arguments parse fmt highlight",
-    "meaning": """given path held symbol quantity propose vocabulary defined objects bind weights symbolic rules
-        scale normal domains feedbax""",
-    "backends": "model sizes data reader trajectories lower emit program feedbax",
-    "mathematics": "table notebook steps symbols pieces latex formula picture",
+        shapes masks windows custom""",
+    "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
+    "meaning": """given path held symbol quantity propose clock vocabulary defined rules spans inside windows objects
+        growth bind weights symbolic scale normal domains feedbax""",
+    "backends": "model sizes data reader trajectories lower emit program coverage feedbax",
+    "mathematics": "table notebook symbols steps pieces latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss
         make diff""",
     "configs": "keys yaml_text files project schema config store",
@@ -158,7 +159,8 @@ def test_every_operator_is_declared_whole(name):
     assert op.summary.endswith(".")
     reach = ld.load_npz(PACKAGE.parent / "examples" / "reach.npz")
     loss = ld.compile(op.example)
-    assert np.isfinite(loss(reach.states, reach.trial_specs, step=3).total)
+    hold = np.ones((*reach.trial_specs["target"]["pos"].shape[:2], 1))
+    assert np.isfinite(loss(reach.states, {**reach.trial_specs, "inputs": {"hold": hold}}, step=3).total)
 
 
 def test_every_message_is_used_and_has_a_case():

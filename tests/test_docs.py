@@ -34,11 +34,15 @@ def folder(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.stem)
-def test_page(page, folder, monkeypatch):
-    text = page.read_text()
+def write_files(text, folder):
+    """The files that the YAML and TOML blocks of a page name."""
     for name, body in re.findall(r"^```(?:yaml|toml)\n# (\S+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         (folder / name).write_text(f"# {name}\n{body}")
+
+
+@pytest.mark.parametrize("page", DOCS, ids=lambda page: page.stem)
+def test_page(page, folder, monkeypatch):
+    write_files(page.read_text(), folder)
     monkeypatch.chdir(folder)
     assert doctest.testfile(str(page), module_relative=False, optionflags=doctest.ELLIPSIS).failed == 0
 
@@ -49,6 +53,7 @@ COMMANDS = re.findall(r"^\$ ((?:python examples/|lossdsl ).*)\n((?:(?!\$|```).*\
 
 @pytest.mark.parametrize(("command", "output"), COMMANDS)
 def test_command(command, output, folder):
+    write_files((ROOT / "docs" / "time.md").read_text(), folder)
     program, *arguments = shlex.split(command)
     if program == "lossdsl":
         done = finished(*arguments, folder=folder)

@@ -1,5 +1,6 @@
 """`Term`s -> functions: the source, what it is compiled to, and the arrays that it is given."""
 
+from lossdsl.backends.coverage import Coverage as Coverage, coverage as coverage
 from lossdsl.backends.data import (
     check_tree as check_tree,
     take as take,

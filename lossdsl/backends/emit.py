@@ -28,7 +28,7 @@ from lossdsl.language import (
     subscript_text,
 )
 from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, each_name, expression, weight_of
-from lossdsl.operators import BESIDE, STEP, TIME, UNSLICED, Axes, Default, named
+from lossdsl.operators import BESIDE, OWN_SLICE, STEP, TIME, UNSLICED, Axes, Default, named
 
 _LONGEST = 90
 _LONGEST_NAME = 40
@@ -239,7 +239,8 @@ class _Writer:
         if along is None:
             return []
         positions = frame.index(along) if isinstance(along, str) else tuple(frame.index(axis) for axis in along)
-        return [f"axis={positions}", *([f"at=jnp.s_[{node.static}]"] if node.op is UNSLICED else [])]
+        at = [f"at=jnp.s_[{node.static}]"] if node.op in (UNSLICED, OWN_SLICE) else []
+        return [f"axis={positions}", *at]
 
     def sum(self, node: Call, frame: Axes) -> str:
         """A sum; a long one in several lines, since Python nests `a + b + c` to the left."""

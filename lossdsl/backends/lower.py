@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from lossdsl.backends.sizes import sized
 from lossdsl.language import Call, Expr, Name, Number, call, subscript_text
-from lossdsl.meaning import Defined, rewrite
+from lossdsl.meaning import Defined, computed, summed
 from lossdsl.operators import SINCE_FIRST, TIME, UNDIFFED, UNSLICED, UNTIL_LAST, named
 
 # A definition that unfolds to more nodes than this is computed for all steps, though one is asked for.
@@ -37,7 +37,11 @@ class Lowering:
         self.guarded: dict[bytes, Expr] = {}
 
     def body(self, node: Expr) -> Expr:
-        """What is computed of a body."""
+        """What is computed of the body of a term."""
+        return self.whole(summed(node))
+
+    def whole(self, node: Expr) -> Expr:
+        """What is computed of an expression without windows."""
         return self.behind((), _step_first(sized(node)))
 
     def definition(self, meaning: Defined) -> Expr:
@@ -45,7 +49,7 @@ class Lowering:
         if isinstance(meaning, Guarded):
             return meaning.expr
         if meaning not in self.lowered:
-            self.lowered[meaning] = self.body(rewrite(meaning.expr))
+            self.lowered[meaning] = self.whole(computed(meaning))
         return self.lowered[meaning]
 
     def behind(self, masks: Masks, node: Expr) -> Expr:
@@ -91,9 +95,9 @@ class Lowering:
         if key not in self.guarded:
             meaning = node.meaning
             guarded = isinstance(meaning, Guarded)
-            plain = self.definition(meaning) if guarded else _step_first(sized(rewrite(meaning.expr)))
+            plain = self.definition(meaning) if guarded else _step_first(sized(computed(meaning)))
             expr = self.behind(masks, step(plain))
-            if expr == self.body(step(plain)):
+            if expr == self.whole(step(plain)):
                 self.guarded[key] = step(node)
             else:
                 name = f"{text or node.name} where {', '.join(map(str, masks))}"
@@ -192,7 +196,7 @@ def _takes_steps(node: Call) -> bool:
 
 def _pushed(step: Call, operand: Expr) -> Expr:
     if isinstance(operand, Name) and isinstance(operand.meaning, Defined) and operand.meaning.size <= _MOST_UNFOLDED:
-        inner = sized(rewrite(operand.meaning.expr))
+        inner = sized(computed(operand.meaning))
         pushed = _pushed(step, inner)
         return step.func(operand) if isinstance(pushed, Call) and pushed.args[0] is inner else pushed
     return _through(step, operand, _pushed) or step.func(operand)

@@ -5,13 +5,14 @@ from typing import Any
 
 from lossdsl.errors import error
 from lossdsl.language import Call, Expr, Name
-from lossdsl.meaning import Defined, Quantity, each_name, lacks_length, rewrite
+from lossdsl.meaning import Defined, Quantity, computed, each_name, lacks_length, own_length
 from lossdsl.operators import FREE, TIME, Axes, named
 
 # An expression that has an axis, by the axis.
 Likes = Mapping[str, Expr]
 # A definition that asks for lengths is worked out wherever it is used.
 _MOST_UNFOLDED = 5_000
+_SMALL = 2
 
 
 def sized(node: Expr) -> Expr:
@@ -43,7 +44,7 @@ def _unfolded(node: Name) -> Expr:
     assert isinstance(node.meaning, Defined)
     if node.meaning.size > _MOST_UNFOLDED:
         raise error("too-large", node.span, found=node.name)
-    return rewrite(node.meaning.expr)
+    return computed(node.meaning)
 
 
 def _beside(node: Call, i: int, likes: Likes) -> Likes:
@@ -58,8 +59,12 @@ def _beside(node: Call, i: int, likes: Likes) -> Likes:
 
 def _holder(node: Expr, axis: str) -> Expr:
     """What is as long along an axis as an expression, and takes no lengths itself; as little of it as that needs."""
-    if isinstance(node, Name) and lacks_length(node):
-        return _holder(_unfolded(node), axis)
+    if isinstance(node, Name) and isinstance(node.meaning, Defined):
+        if not lacks_length(node) and node.meaning.size > _MOST_UNFOLDED:
+            return node
+        found = _holder(_unfolded(node), axis)
+        # An array, or steps of one; what else is made in it is made already.
+        return found if lacks_length(node) or found.size <= _SMALL else node
     if not isinstance(node, Call):
         return node
     # Elementwise, or the same along another axis.
@@ -77,7 +82,9 @@ def _told(node: Call, likes: Likes) -> Expr:
         return node
     like = next((likes[axis] for axis in axes if {*axes} <= {*(likes[axis].axes or ())}), None)
     if like is not None:
-        return Call((*node.args, like), node.op, node.static, span=node.span)
+        told = Call((*node.args, like), node.op, node.static, span=node.span)
+        own = own_length(told)
+        return told if own is told else _sized(own, {})
     result: Expr = node.args[0]
     for axis in axes:
         result = Call((result, likes[axis]), node.op, axis, span=node.span)

@@ -9,7 +9,7 @@ from lossdsl.configs.files import KINDS, Document, read_file
 from lossdsl.configs.keys import Keys
 from lossdsl.configs.yaml_text import INSTALL
 from lossdsl.errors import LossError, each, error
-from lossdsl.meaning import NAMED, Vocabulary, check_row, name_of, named_vocabulary
+from lossdsl.meaning import NAMED, TIME_ROWS, Vocabulary, check_row, name_of, named_vocabulary
 
 ROWS = ("quantities", "terms", "parameters")
 
@@ -31,7 +31,7 @@ def vocabulary_of(
     data = _checked(document, kind)
     known = known or _named(document, data.get("vocabulary", "feedbax"), above)
     try:
-        return known.add(*(data.get(rows, {}) for rows in ROWS))
+        return known.add(*(data.get(rows, {}) for rows in ROWS), **{key: data[key] for key in TIME_ROWS if key in data})
     except LossError as failure:
         raise located(failure, document) from None
 

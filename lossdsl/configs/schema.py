@@ -1,7 +1,7 @@
 """The keys of a config as pydantic models: they validate files, and give the JSON Schema that editors complete from."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 
@@ -62,6 +62,9 @@ class WeightedRow(Row):
     expr: str = Field(description="The expression, in the language of losses.")
 
 
+ArrayRow = str | QuantityRow
+
+
 class VocabularyFile(Row):
     """What the names of a loss mean."""
 
@@ -75,6 +78,20 @@ class VocabularyFile(Row):
     )
     terms: dict[str, str | TermRow] = Field(default={}, description="Expressions by name.")
     parameters: dict[str, Number | ParameterRow] = Field(default={}, description="Numbers by name.")
+    epochs: dict[str, ArrayRow | Annotated[list[str], Field(min_length=2, max_length=2)]] = Field(
+        default={},
+        description="Epochs of a trial by name, for windows such as `x@hold`: a mask over `time`, by its name or as a "
+        "mapping; or a window, `go..end`, or a pair of bounds.",
+    )
+    events: dict[str, ArrayRow] = Field(
+        default={}, description="Events by name, for windows such as `x@go..end`: the index of a step in each trial."
+    )
+    dt: Number | str | None = Field(None, description="How long a step is, in seconds: a number or a name.")
+    trials_begin: Literal[0, 1] | None = Field(
+        None, description="The step at which what belongs to the trials begins: 1 behind the initial state, else 0."
+    )
+    valid: ArrayRow | None = Field(None, description="Where trials end: a mask over `time` that is 0 behind the end.")
+    length: ArrayRow | None = Field(None, description="Where trials end: how many steps each has.")
 
 
 class LossFile(VocabularyFile):
@@ -99,12 +116,22 @@ _WANTED = {
     "quantities": "a mapping with `path` and `axes`, a pair of both, or the axes alone",
     "terms": "a text, or a mapping with `expr`",
     "parameters": "a number, or a mapping with `default`",
+    "epochs": "a name, a mapping with `path` and `axes`, a window such as `go..end`, or a pair of its bounds",
+    "events": "a name, or a mapping with `path` and `axes`",
+    "dt": "a number of seconds, or a name",
+    "trials_begin": "0 or 1",
+    "valid": "a name, or a mapping with `path` and `axes`",
+    "length": "a name, or a mapping with `path` and `axes`",
     "loss": "a text, or a mapping from label to text",
 }
 _ROWS: dict[str, type[Row]] = {
     "quantities": QuantityRow,
     "terms": TermRow,
     "parameters": ParameterRow,
+    "epochs": QuantityRow,
+    "events": QuantityRow,
+    "valid": QuantityRow,
+    "length": QuantityRow,
     "loss": WeightedRow,
 }
 _PLAIN = {dict: "a mapping", list: "a list", bool: "true or false", type(None): "empty"}
@@ -136,7 +163,7 @@ def _fault(data: Any, model: type[Row], kind: str, place: tuple[Any, ...]) -> tu
         *above, last = keys
         known = (_ROWS[above[0]] if above else model).model_fields
         where = f"`{'.'.join(above)}`" if above else "the file"
-        advice = did_you_mean(last, known, f"its keys are {listed(known)}")
+        advice = did_you_mean(last, known, f"its keys are {listed(known, at_most=12)}")
         # Deeper than a missing key: it says why that one is missing.
         return (*keys, ""), error("unknown-key", key=last, where=where, advice=advice)
     wanted = _WANTED[keys[0]] if keys else "the keys of a loss, such as `loss: position + velocity`"

@@ -87,6 +87,12 @@ class LossConfig:
     quantities: dict[str, Any] = field(default_factory=dict)
     terms: dict[str, Any] = field(default_factory=dict)
     parameters: dict[str, Any] = field(default_factory=dict)
+    epochs: dict[str, Any] = field(default_factory=dict)
+    events: dict[str, Any] = field(default_factory=dict)
+    dt: Any = None
+    trials_begin: Any = None
+    valid: Any = None
+    length: Any = None
     _target_: str = "lossdsl.compile"
     _convert_: str = "all"  # else OmegaConf takes the losses in it apart, which are dataclasses
 

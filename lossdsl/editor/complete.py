@@ -6,13 +6,13 @@ from typing import NamedTuple
 from lossdsl.editor.cursor import Cursor
 from lossdsl.editor.passage import Place
 from lossdsl.language import Token, number_text, shown_axes, signature
-from lossdsl.meaning import Definition, Parameter, Quantity
+from lossdsl.meaning import Definition, Parameter, Quantity, row_text
 from lossdsl.operators import OPS, STEP, TIME, Op
 
 # What kind of thing is offered, in words that an editor can show by a sign of its own.
 KINDS = ("quantity", "term", "parameter", "operator", "definition", "argument", "option", "axis", "window")
 WINDOWS = ("final", "initial")
-_OPERAND = ("NAME", "NUMBER", "RPAR", "RSQB", "AT_STEPS", "DUAL")
+_OPERAND = ("NAME", "NUMBER", "RPAR", "RSQB", "AT_STEPS", "AT_SPAN", "AT_LAST", "DUAL")
 # A word as it is typed: it may end with the dot that goes on.
 _IN_WORD = "._'"
 
@@ -60,6 +60,10 @@ def _offers(cursor: Cursor, before: list[Token]) -> Iterator[_Offer]:
         return
     if last and last.kind == "AT":
         yield from ((name, "window", OPS[name].summary, OPS[name].doc, False) for name in WINDOWS)
+        yield from ((name, "window", row_text(row), "", False) for name, row in cursor.vocabulary.epochs.items())
+        yield from (
+            (f"{name}..end", "window", row_text(row), "", False) for name, row in cursor.vocabulary.events.items()
+        )
         return
     if last and (last.kind in (*_OPERAND, "AS", "LSQB", "COLON", "UNKNOWN") or _in_brackets(before)):
         return

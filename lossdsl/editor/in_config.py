@@ -25,11 +25,11 @@ from lossdsl.editor.unit import Unit
 from lossdsl.errors import LossError, visible
 from lossdsl.language import tokens
 from lossdsl.loss import compile, shared_vocabulary
-from lossdsl.meaning import FEEDBAX, NAMED, Vocabulary, name_of
+from lossdsl.meaning import FEEDBAX, NAMED, TIME_ROWS, Vocabulary, name_of
 from lossdsl.operators import OPS
 
-_KEYS = frozenset(("loss", "vocabulary", *ROWS))
-_VOCABULARY_KEYS = frozenset(("vocabulary", *ROWS))
+_KEYS = frozenset(("loss", "vocabulary", *ROWS, *TIME_ROWS))
+_VOCABULARY_KEYS = _KEYS - {"loss"}
 # Of a file that is not well formed: whether it is likely to be meant for us.
 _LIKELY = re.compile(r"^\[?(?:loss|terms|quantities)\b", re.MULTILINE)
 _TARGETS = ("lossdsl.compile", "lossdsl.LossConfig")
@@ -165,7 +165,8 @@ def _by_keys(known: Document, shown: str) -> Place | None:
 def _part(known: Document, whole: Place, project: Callable[[], Vocabulary]) -> Unit:
     """A mapping with the key `loss` in a file of another program, as in a config of Hydra."""
     data, gaps = _filled({key: value for key, value in known.data.items() if key in _KEYS})
-    rows = {kind: data.get(kind) or {} for kind in ROWS}
+    rows: dict[str, Any] = {kind: data.get(kind) or {} for kind in ROWS}
+    rows |= {kind: data[kind] for kind in TIME_ROWS if kind in data}
     target = known.data.get("_target_")
     try:
         base = _named(data.get("vocabulary"), known.path, FEEDBAX if target in _TARGETS else project())
@@ -187,7 +188,9 @@ def _named(given: Any, path: Path, otherwise: Vocabulary) -> Vocabulary | None:
         return otherwise
     if isinstance(given, str):
         return NAMED[given] if given in NAMED else load_vocabulary(path.parent / given)
-    rows = {key: value for key, value in given.items() if key in ROWS} if isinstance(given, Mapping) else {}
+    rows = (
+        {key: value for key, value in given.items() if key in (*ROWS, *TIME_ROWS)} if isinstance(given, Mapping) else {}
+    )
     return FEEDBAX.extend(**rows) if rows and given.get("_target_") == _EXTENDED else None
 
 

@@ -112,7 +112,8 @@ def _loss(module: Module, call: ast.Call, name: str, declared: frozenset[str]) -
         return _unit_of(module, call, texts, FEEDBAX, partial(each, parse, texts), declared, is_open=True)
     try:
         base = module.value(given["vocabulary"]) if "vocabulary" in given else FEEDBAX
-        rows = dict(zip(ROWS, module.rows(call, skip=len(call.args)), strict=True))
+        rows: dict[str, Any] = dict(zip(ROWS, module.rows(call, skip=len(call.args)), strict=True))
+        rows |= module.time_rows(call)
         vocabulary = shared_vocabulary(base, **rows)
     except Unknown:
         # Its names have other meanings and other axes, so nothing but the text itself is known.

@@ -12,7 +12,7 @@ from typing import Any
 
 from lossdsl.configs import ROWS, load_vocabulary
 from lossdsl.editor.passage import ESCAPED, PLAIN, Passage, Place
-from lossdsl.meaning import FEEDBAX, Definition, Parameter, Quantity, Vocabulary
+from lossdsl.meaning import FEEDBAX, TIME_ROWS, Definition, Parameter, Quantity, Vocabulary
 
 # Those that only hold what they are given.
 _MADE: Mapping[str, Callable[..., Any]] = {
@@ -172,14 +172,14 @@ class Module:
             raise Unknown
         match node.func:
             case ast.Attribute(value=base, attr="extend"):
-                return self._vocabulary(base, depth).extend(*self.rows(node, depth))
+                return self._vocabulary(base, depth).extend(*self.rows(node, depth), **self.time_rows(node, depth))
         if name == "load_vocabulary" and len(args) == 1:
             file = self.path.parent / str(self.value(args[0], depth + 1))
             if not file.is_file():  # it is seen from where the program runs
                 raise Unknown
             return load_vocabulary(file)
         if name == "Vocabulary":
-            return Vocabulary(*self.rows(node, depth))
+            return Vocabulary(*self.rows(node, depth), **self.time_rows(node, depth))
         if name not in _MADE or any(option.arg is None for option in node.keywords):
             raise Unknown
         options = {str(option.arg): self.value(option.value, depth + 1) for option in node.keywords}
@@ -197,6 +197,17 @@ class Module:
         given |= {str(option.arg): option.value for option in node.keywords if option.arg in ROWS}
         self.gaps = self.gaps or any(option.arg is None for option in node.keywords)
         return [self._rows_of(kind, given[kind], depth) if kind in given else {} for kind in ROWS]
+
+    def time_rows(self, node: ast.Call, depth: int = 0) -> dict[str, Any]:
+        """What a call is given of time; what is not known of it is left out."""
+        found: dict[str, Any] = {}
+        for option in node.keywords:
+            if option.arg in TIME_ROWS:
+                try:
+                    found[str(option.arg)] = self.value(option.value, depth + 1)
+                except Unknown:
+                    self.gaps = True
+        return found
 
     def _rows_of(self, kind: str, node: ast.expr, depth: int) -> dict[Any, Any]:
         try:

@@ -41,5 +41,7 @@ from lossdsl.language.text import (
     program_text as program_text,
     signature as signature,
     subscript_text as subscript_text,
+    window_text as window_text,
 )
 from lossdsl.language.tree import MAX_DEPTH as MAX_DEPTH
+from lossdsl.language.windows import window_of as window_of

@@ -196,6 +196,12 @@ class Call(Expr):
         return ("Call", self.op.name, self.static)
 
     @lazy
+    def content(self) -> bytes:
+        # What a window is called makes no difference, its mask does.
+        head = self.head[:2] if self.op.name == "@" else self.head
+        return hashed(head, [arg.content for arg in self.args])
+
+    @lazy
     def written(self) -> Written:
         if self.op.name == "+":
             return Written(" ".join(addend_texts(self)), SUM)

@@ -35,7 +35,7 @@ _TERMINALS = {
     "COMMENT": "comment",
     "NAME": "name",
     "NUMBER": "number",
-    "AT_STEPS": "number",
+    **dict.fromkeys(["AT_STEPS", "AT_SPAN", "AT_LAST"], "number"),
     "LPAR": "open",
     "RPAR": "close",
     **dict.fromkeys(["COMMA", "COLON", "SEMICOLON", "LSQB", "RSQB"], "punctuation"),

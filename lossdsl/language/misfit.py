@@ -8,6 +8,9 @@ from lossdsl.errors import LossError, Span, did_you_mean, error, listed
 from lossdsl.language.text import axis_text, default_text
 from lossdsl.operators import BATCH, FREE, TIME, Axes, Misfit, Op
 
+# What has no name in a text.
+_CALLED = {"[]": "the index", "@": "the window"}
+
 
 class Applied(Protocol):
     """An operator with its operands."""
@@ -128,7 +131,7 @@ def _missing_axis_advice(node: Applied, first: int, axes: Axes | None, axis: str
     if node.op.axis and axes:
         example = f"choose another, as in `{_written(node, [*map(str, node.args)], next(iter(axes)))}`"
         return did_you_mean(axis, axes, example) if node.static else example
-    return f"leave `{node.op.name}` away" if node.op.name != "[]" else "leave the index away"
+    return f"leave {_CALLED.get(node.op.name, f'`{node.op.name}`')} away"
 
 
 def _axis_there_advice(node: Applied, operand: str, axis: str) -> str:

@@ -13,6 +13,8 @@ from lossdsl.language.exact import described_number, exact_number, read_decimal
 from lossdsl.language.expr import Expr, Fault, Label, Name, Number, as_expr, call
 from lossdsl.language.lalr import Parser, Token, parser
 from lossdsl.language.text import is_name
+from lossdsl.language.windows import window_of
+from lossdsl.operators import Window
 
 MAX_CHARACTERS = 500_000
 _STEPS = re.compile(r"@(-?\d*)(?::(-?\d*)(?::(-?\d+))?)?")
@@ -230,10 +232,15 @@ class _Reader:
 
     @_may_fail
     def window(self, parts: list[Any]) -> Expr:
-        name = parts[2].text
-        if name not in ("final", "initial"):
-            raise error("unknown-window", parts[2].span, found=name)
-        return call(name, parts[0], span=between(parts[0], parts[2]))
+        name, span = parts[2].text, between(parts[0], parts[2])
+        if name in ("final", "initial"):
+            return call(name, parts[0], span=span)
+        return call("@", parts[0], static=Window(name), span=span)
+
+    @_may_fail
+    def span(self, parts: list[Any]) -> Expr:
+        window = window_of(parts[1].text[1:], parts[1].span)
+        return call("@", parts[0], static=window, span=between(parts[0], parts[1]))
 
     @_may_fail
     def call(self, parts: list[Any]) -> Expr:

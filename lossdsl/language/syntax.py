@@ -19,6 +19,7 @@ _TOKEN = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[\w.]
 # Words of Python that people try; to the grammar they are names.
 _PYTHON = frozenset(["and", "or", "not", "if", "else", "lambda", "for", "in", "is"])
 _ONLY_TIME = "only `time` is indexed, as in `x[-1]` or `x[10:50]`; reduce another axis, as in `sum(x, axis=xy)`"
+_SPAN = "a window of time stands without spaces, as in `x@go..end`"
 # A comparison by its sign, and what it is in the language.
 _COMPARED = {
     "<": "`less(x, y)` is 1 where x < y, else 0",
@@ -114,7 +115,7 @@ def _bad_character(text: str, at: int) -> LossError:
         "%": "the language has + - * / ** and operators such as `final(...)`",
         "&": "for a YAML anchor: put the text in quotes" if at == 0 else "for masks of 0 and 1 write `a*b`",
         "|": "write `abs(x)` or `norm(x)`",
-        ".": _ONLY_TIME if text[at : at + 3] == "..." else "take it away",
+        ".": _ONLY_TIME if text[at : at + 3] == "..." else _SPAN if text[at : at + 2] == ".." else "take it away",
         "$": "interpolation happens before the text gets here",
     }.get(character, "take it away")
     return error("unknown-character", span, character=shown, advice=advice)

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import count
 from typing import Any, NamedTuple
 
 from lossdsl.language.exact import decimal
-from lossdsl.operators import Default, Op
+from lossdsl.operators import END, Bound, Default, Op, Window
 
 # How tightly a text binds, loosest first: one level per rule of the grammar.
 SUM, LABEL, PRODUCT, UNARY, POWER, ATOM = range(6)
@@ -51,6 +52,8 @@ def operator_text(op: Op, args: Sequence[Written], static: Any) -> Written:
             return Written(f"{args[0].at(ATOM)}**{args[1].at(UNARY)}", POWER)
         case "[]":
             return Written(f"{args[0].at(ATOM)}[{subscript_text(static)}]", ATOM)
+        case "@":
+            return Written(f"{args[0].at(ATOM)}@{window_text(static)}", ATOM)
     given = [
         arg.text if default is None and name not in op.named else f"{name}={arg.text}"
         for arg, (name, default) in zip(args, op.parameters(len(args)), strict=True)
@@ -65,6 +68,8 @@ def signature(op: Op) -> str:
     match op.name:
         case "neg":
             return "-x"
+        case "@":
+            return "x@window"
         case "[]":
             return "x[i:j]"
     if not op.name.isidentifier():
@@ -97,6 +102,31 @@ def subscript_text(static: Any) -> str:
         return str(static)
     start, stop, stride = ("" if bound is None else str(bound) for bound in static)
     return f"{start}:{stop}" + (f":{stride}" if stride else "")
+
+
+def window_text(window: Window) -> str:
+    """A window as it is written after `@`."""
+    if window.epoch:
+        return window.epoch
+    start = "" if window.start == Bound() else _bound_text(window.start)
+    return f"{start}..{_bound_text(window.stop)}"
+
+
+def _bound_text(bound: Bound) -> str:
+    seconds = f"{_plain_text(abs(bound.seconds))}s"
+    if not bound.event:
+        return seconds
+    sign = "-" if bound.seconds < 0 else "+"
+    if bound.event == END and bound.seconds < 0:
+        return f"-{seconds}"
+    return f"{bound.event}{sign}{seconds}" if bound.seconds else bound.event
+
+
+def _plain_text(value: Fraction) -> str:
+    """A decimal without an exponent, which would be taken for a unit."""
+    places = next(n for n in count() if (value * 10**n).denominator == 1)
+    digits = str(value * 10**places).rjust(places + 1, "0")
+    return f"{digits[:-places]}.{digits[-places:]}" if places else digits
 
 
 def is_name(text: str) -> bool:

@@ -4,6 +4,7 @@ import gc
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from lossdsl.errors import LossError, described, did_you_mean, each, error
@@ -28,14 +29,19 @@ _LOCK = threading.Lock()
 
 
 def parts_of(
-    loss: Any, vocabulary: Any = FEEDBAX, quantities: Any = None, terms: Any = None, parameters: Any = None
+    loss: Any,
+    vocabulary: Any = FEEDBAX,
+    quantities: Any = None,
+    terms: Any = None,
+    parameters: Any = None,
+    time: Mapping[str, Any] = MappingProxyType({}),
 ) -> Parts:
     """The parts of a loss, from the arguments of `compile`.
 
     Raises:
         LossError: What is wrong, the place in the text, and a hint.
     """
-    known = shared_vocabulary(vocabulary, quantities, terms, parameters)
+    known = shared_vocabulary(vocabulary, quantities, terms, parameters, **time)
     if isinstance(loss, Mapping):
         named = _present(loss)
         loss = dict(named)
@@ -175,7 +181,7 @@ def mapping(value: Any, argument: str, wanted: str) -> dict[str, Any]:
 
 
 def shared_vocabulary(
-    vocabulary: Any = FEEDBAX, quantities: Any = None, terms: Any = None, parameters: Any = None
+    vocabulary: Any = FEEDBAX, quantities: Any = None, terms: Any = None, parameters: Any = None, **time: Any
 ) -> Vocabulary:
     """The vocabulary that is given, by name or itself, with the rows that are given besides."""
     known = named_vocabulary(vocabulary) if isinstance(vocabulary, str) else vocabulary
@@ -186,6 +192,7 @@ def shared_vocabulary(
         mapping(quantities, "quantities", "a mapping from name to `Quantity`"),
         _named(terms),
         mapping(parameters, "parameters", "a mapping from name to number"),
+        **time,
     )
 
 

@@ -26,7 +26,7 @@ from lossdsl.loss.shown import digest, text
 from lossdsl.loss.state import Stateful
 from lossdsl.loss.summed import Summed
 from lossdsl.loss.values import LossDict
-from lossdsl.meaning import Defined, Term, each_name, written
+from lossdsl.meaning import Defined, Term, each_name, ends_of, time_rows, written
 from lossdsl.operators import BATCH
 
 
@@ -302,7 +302,8 @@ class CompositeLoss(Stateful, AbstractLoss):
             {'vocabulary': 'feedbax', 'parameters': {'alpha': 0.2}, 'loss': 'alpha*position'}
         """
         definitions = [name for name in self.written.local if isinstance(name.meaning, Defined)]
-        return config_of(str(self), each_name([self.expr, *definitions]), self.parameters)
+        exprs = [self.expr, *definitions]
+        return config_of(str(self), each_name([*exprs, *ends_of(exprs)]), self.parameters, time_rows(exprs))
 
     def python(self) -> str:
         """The Python/JAX source that runs."""

@@ -16,6 +16,12 @@ def compile(
     quantities: Mapping[str, Any] | None = None,
     terms: Mapping[str, Any] | Sequence[AbstractLoss] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    epochs: Mapping[str, Any] | None = None,
+    events: Mapping[str, Any] | None = None,
+    dt: Any = None,
+    trials_begin: int | None = None,
+    valid: Any = None,
+    length: Any = None,
 ) -> CompositeLoss:
     """Compile a loss.
 
@@ -30,6 +36,12 @@ def compile(
         terms: More terms: objects with `label` and `term(states, trial_specs, model)`, or texts by name.
         parameters: More parameters with their defaults, each of which the loss uses. Those that several losses share
             stand in a `Vocabulary`.
+        epochs: More epochs for windows such as `x@hold`, as in `Vocabulary`.
+        events: More events for windows such as `x@go..end`, likewise.
+        dt: How long a step is in seconds, as in `Vocabulary`.
+        trials_begin: The step at which what belongs to the trials begins, likewise.
+        valid: Where trials end, a mask over `time`, likewise.
+        length: Where trials end, the number of steps of each, likewise.
 
     Returns:
         The loss, an Equinox module whose leaves are its weights and parameters.
@@ -43,8 +55,16 @@ def compile(
         ['position', 'nn_hidden', 'final(velocity)']
     """
     loss = plain(loss)
+    time = {
+        "epochs": epochs,
+        "events": events,
+        "dt": dt,
+        "trials_begin": trials_begin,
+        "valid": valid,
+        "length": length,
+    }
     if isinstance(loss, AbstractLoss):
-        check_unnamed(quantities=quantities, terms=terms, parameters=parameters)
+        check_unnamed(quantities=quantities, terms=terms, parameters=parameters, **time)
         return loss.composite
     with collector_paused(), told_by_term(loss):
-        return CompositeLoss.of(parts_of(loss, vocabulary, quantities, terms, parameters))
+        return CompositeLoss.of(parts_of(loss, vocabulary, quantities, terms, parameters, time))

@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import chain, count
 from typing import Any, Self
 
-from lossdsl.language import Call, Expr, Label, Name, Number
+from lossdsl.language import Call, Expr, Label, Name, Number, call
 from lossdsl.mathematics.pieces import (
     ATOM,
     FACTOR,
@@ -26,10 +26,20 @@ from lossdsl.mathematics.pieces import (
     summed,
     times,
 )
-from lossdsl.mathematics.steps import Windows, has_steps, step_latex, symbol
-from lossdsl.mathematics.symbols import indexed, loss_symbol, script, symbol_of, upright
+from lossdsl.mathematics.steps import (
+    Windows,
+    counted_latex,
+    end_of,
+    has_steps,
+    step_latex,
+    symbol,
+    takes_steps,
+    window_latex,
+    window_of,
+)
+from lossdsl.mathematics.symbols import axes_latex, indexed, loss_symbol, script, symbol_of, upright, with_scripts
 from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, expression
-from lossdsl.operators import BATCH, STEP, TIME, Op, named
+from lossdsl.operators import BATCH, STEP, TIME, Op
 
 _LETTERS = {TIME: "tsrq", BATCH: "bc"}
 _OTHER_LETTERS = "ijkl"
@@ -112,8 +122,7 @@ class Printer:
             return self.symbol(loss_symbol(term.label), Label((node,))) if named else self.piece(node, _Scope(False))
         body = self.stepwise(node)
         if TIME in axes:
-            window = self.windows.of(node)
-            body = Piece(rf"\sum{self.bounds(symbol('t'), window.first, window.last)} {body:product}", PREFIX)
+            body = Piece(rf"\sum{self.running(call('sum', node), TIME, _Scope(True))[2]} {body:product}", PREFIX)
         if BATCH not in axes:
             return body
         self.seen.setdefault(_MEAN, Meaning(_MEAN, text="mean over the trials"))
@@ -168,7 +177,12 @@ class Printer:
                 (base, at), (exponent, above) = self.operands(node, scope)
                 above = replace(above, small=True)
                 return Piece(f"{self.piece(base, at):atom}^{{{self.piece(exponent, above)}}}", FACTOR)
-            case "[]" | "final" | "initial" if _takes_steps(node):
+            case "@" if scope.expand:
+                return self.piece(node.args[0], scope)
+            case "@":
+                inner = self.piece(node.args[0], scope)
+                return Piece(rf"\left. {inner:power} \right|_{{{window_latex(node.static)}}}", FACTOR)
+            case "[]" | "final" | "initial" if takes_steps(node):
                 return self.picked(node, scope)
             case "expand":
                 return self.piece(node.args[0], scope)
@@ -191,11 +205,15 @@ class Printer:
     def picked(self, node: Call, scope: _Scope) -> Piece:
         """Steps of the operand: by its index, or behind a bar."""
         operand, frame = node.args[0], self.windows.frame(node)
-        static = _STEPS.get(node.op.name, node.static)
+        static, window = _STEPS.get(node.op.name, node.static), window_of(operand)
         if scope.expand:
-            return self.piece(operand, scope.at(TIME, frame.source(static, scope.index.get(TIME, symbol("t")))))
+            at = end_of(window, static) if window else frame.source(static, scope.index.get(TIME, symbol("t")))
+            return self.piece(operand, scope.at(TIME, at))
         self.notation(node.op)
-        steps = self.step(frame.step(static)) if isinstance(static, int) else self.slice(frame, static)
+        if isinstance(static, int):
+            steps = self.step(end_of(window, static) if window else frame.step(static))
+        else:
+            steps = self.slice(frame, static)
         body = self.piece(operand, scope)
         return Piece(node.op.latex.format(x=body, at=steps, where=_ONE), FACTOR) if steps else body
 
@@ -212,7 +230,7 @@ class Printer:
     def template(self, node: Call, scope: _Scope) -> Piece:
         """What the template of the operator makes of the operands."""
         inner, fields = self.fields(node, scope)
-        template = _with_scripts(node)
+        template = with_scripts(node)
         self.notation(node.op)
         names = [name for name, _ in node.op.parameters(len(node.args))]
         parts = []
@@ -229,7 +247,7 @@ class Printer:
         """Where the operands stand, and the fields of a template that are not operands."""
         template, along = node.op.latex, node.fit.along or TIME
         if "{named}" in template:
-            return scope, {"named": _axes(node)}
+            return scope, {"named": axes_latex(node)}
         if "{at}" in template and node.op.name in _STEPS:
             place = "last" if _STEPS[node.op.name] else "first"
             return scope, {"at": rf"\mathrm{{{place}}}\,{upright(str(along))}"}
@@ -245,6 +263,8 @@ class Printer:
             return scope, {"axis": ", ".join(rows), "bounds": f"_{{{', '.join(rows)}}}"}
         if "{t}" not in template:
             return scope, {}
+        if window := window_of(node.args[0]):
+            return scope, counted_latex(window, scope.index.get(TIME, symbol("t")))
         if TIME not in scope.index:
             return scope, {"t": self.step(symbol("t")), "T": self.step(symbol("T"))}
         frame = self.windows.frame(node)
@@ -262,6 +282,11 @@ class Printer:
         inner, name = scope.over(axis, letter), self.letter(axis, letter)
         if not timed:
             name += rf" \leq {scope.index.get(axis, upright(axis))}" if so_far else ""
+            return inner, name, f"_{{{name}}}"
+        if found := window_of(node.args[0]):
+            name = rf"{name} \in {window_latex(found)}" + (
+                rf",\, {name} \leq {self.step(scope.index[TIME])}" if so_far else ""
+            )
             return inner, name, f"_{{{name}}}"
         window = self.windows.frame(node)
         first, last = window.first, scope.index.get(TIME, window.last) if so_far else window.last
@@ -322,26 +347,3 @@ class Printer:
         if window.first in (0, 1) and window.last == symbol("T"):
             return text
         return rf"{text},\; {self.step(window.first)} \leq t \leq {self.step(window.last)}"
-
-
-def _takes_steps(node: Call) -> bool:
-    """Whether it takes known steps of `time`."""
-    return node.op.name == "[]" or (node.static in (None, TIME) and len(node.args) == 1)
-
-
-def _axes(node: Call) -> str:
-    """The axes that an operator is given, or their new names."""
-    if node.op.renames:
-        return ", ".join(rf"{upright(old)} \to {upright(new)}" for old, new in node.static)
-    return ", ".join(map(upright, named(node.static)))
-
-
-def _with_scripts(node: Call) -> str:
-    """The template of an operator, with those scripts that its call has."""
-    template = node.op.latex
-    if "where" in node.op.optional and len(node.args) == len(node.op.defaults):
-        template = template.replace("{where:under}", "_{{{where}}}")
-    if node.static and not node.op.renames:
-        axes = _axes(node).replace("{", "{{").replace("}", "}}")
-        template = template.replace("{named:under}", f"_{{{{{axes}}}}}")
-    return template.replace("{where:under}", "").replace("{named:under}", "")

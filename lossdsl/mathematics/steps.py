@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from lossdsl.language import Call, Expr, Name
+from lossdsl.language import Call, Expr, Name, number_text
+from lossdsl.mathematics.symbols import upright
 from lossdsl.meaning import Defined, Quantity, each_name
-from lossdsl.operators import FREE, TIME
+from lossdsl.operators import END, FREE, TIME, Bound, Window as TimeWindow
 
 PICKS = ("final", "initial", "[]")
 
@@ -42,6 +43,56 @@ def _half(size: Any) -> Any:
 def has_steps(node: Expr) -> bool:
     """Whether it has `time`, and steps of its own along it."""
     return (node.axes or {}).get(TIME, FREE) != FREE
+
+
+def window_of(node: Expr) -> TimeWindow | None:
+    """The window of time that an expression has along `time`, if it has one."""
+    while TIME in (node.axes or ()):
+        if isinstance(node, Name):
+            if not isinstance(node.meaning, Defined):
+                return None
+            node = node.meaning.expr
+        elif isinstance(node, Call) and node.op.name == "@":
+            window: TimeWindow = node.static
+            return window
+        else:
+            node = next((arg for arg in node.args if has_steps(arg)), node.args[0])
+    return None
+
+
+def window_latex(window: TimeWindow) -> str:
+    """A window of time as the set of its steps."""
+    if window.epoch:
+        return upright(window.epoch)
+    start, stop = (_bound_latex(bound) for bound in (window.start, window.stop))
+    return rf"\left[{start}, {stop}\right)"
+
+
+def end_of(window: TimeWindow, static: int) -> Any:
+    """The last step in a window, or the first."""
+    if static and not window.epoch and window.stop == Bound(END):
+        return symbol("T")
+    return symbol(rf"\{'max' if static else 'min'} {{{window_latex(window)}}}")
+
+
+def counted_latex(window: TimeWindow, step: Any) -> dict[str, str]:
+    """Which step of a window a step is, and how many there are."""
+    steps = window_latex(window)
+    so_far = rf"\left\vert \left\{{ s \in {steps} : s \leq {step_latex(step)} \right\}} \right\vert"
+    return {"t": so_far, "T": rf"\left\vert {steps} \right\vert"}
+
+
+def _bound_latex(bound: Bound) -> str:
+    seconds = rf"{number_text(abs(bound.seconds))}\,\mathrm{{s}}" if bound.seconds else ""
+    if not bound.event:
+        return seconds or "0"
+    sign = "-" if bound.seconds < 0 else "+"
+    return f"{upright(bound.event)} {sign} {seconds}" if seconds else upright(bound.event)
+
+
+def takes_steps(node: Call) -> bool:
+    """Whether it takes known steps of `time`."""
+    return node.op.name == "[]" or (node.static in (None, TIME) and len(node.args) == 1)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ import re
 import unicodedata
 from typing import Any
 
+from lossdsl.language import Call
 from lossdsl.meaning import Defined, Object, Parameter, Quantity
+from lossdsl.operators import named
 
 _GREEK = set(
     """
@@ -84,3 +86,21 @@ def _closing(text: str) -> int:
         if depth == 0:
             return match.end()
     return len(text)
+
+
+def axes_latex(node: Call) -> str:
+    """The axes that an operator is given, or their new names."""
+    if node.op.renames:
+        return ", ".join(rf"{upright(old)} \to {upright(new)}" for old, new in node.static)
+    return ", ".join(map(upright, named(node.static)))
+
+
+def with_scripts(node: Call) -> str:
+    """The template of an operator, with those scripts that its call has."""
+    template = node.op.latex
+    if "where" in node.op.optional and len(node.args) == len(node.op.defaults):
+        template = template.replace("{where:under}", "_{{{where}}}")
+    if node.static and not node.op.renames:
+        axes = axes_latex(node).replace("{", "{{").replace("}", "}}")
+        template = template.replace("{named:under}", f"_{{{{{axes}}}}}")
+    return template.replace("{where:under}", "").replace("{named:under}", "")

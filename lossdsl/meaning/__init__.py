@@ -1,6 +1,7 @@
 """`Expr` -> weighted `Term`s: names get their meanings, axes are checked, weights collected."""
 
 from lossdsl.meaning.bind import bind as bind, check_row as check_row
+from lossdsl.meaning.clock import BY_NAME as BY_NAME, TIME_ROWS as TIME_ROWS, Clock as Clock, row_text as row_text
 from lossdsl.meaning.defined import Defined as Defined, each_name as each_name, lacks_length as lacks_length
 from lossdsl.meaning.domains import check_domains as check_domains
 from lossdsl.meaning.feedbax import (
@@ -11,6 +12,7 @@ from lossdsl.meaning.feedbax import (
 )
 from lossdsl.meaning.given import plain as plain
 from lossdsl.meaning.held import paths as paths
+from lossdsl.meaning.inside import unwindowed as unwindowed
 from lossdsl.meaning.normal import (
     Term as Term,
     merge as merge,
@@ -28,7 +30,6 @@ from lossdsl.meaning.path import (
     taken as taken,
 )
 from lossdsl.meaning.quantity import Quantity as Quantity
-from lossdsl.meaning.rules import rewrite as rewrite
 from lossdsl.meaning.scale import weight_of as weight_of
 from lossdsl.meaning.symbolic import expression as expression, from_sympy as from_sympy
 from lossdsl.meaning.vocabulary import (
@@ -38,3 +39,10 @@ from lossdsl.meaning.vocabulary import (
     name_of as name_of,
 )
 from lossdsl.meaning.weights import multiply as multiply
+from lossdsl.meaning.windows import (
+    computed as computed,
+    ends_of as ends_of,
+    own_length as own_length,
+    summed as summed,
+    time_rows as time_rows,
+)

@@ -7,15 +7,38 @@ from dataclasses import dataclass
 from functools import partial
 
 from lossdsl.errors import LossError, Span, did_you_mean, each, error
-from lossdsl.language import MAX_DEPTH, Argument, Call, Called, Expr, Fault, Function, Label, Let, Name, given_to, parse
-from lossdsl.meaning.defined import Defined, asks, check_body, check_used, each_name, uneven, unfolded_size, weighs
+from lossdsl.language import (
+    MAX_DEPTH,
+    Argument,
+    Call,
+    Called,
+    Expr,
+    Fault,
+    Function,
+    Label,
+    Let,
+    Name,
+    given_to,
+    parse,
+)
+from lossdsl.meaning.defined import (
+    Defined,
+    asks,
+    called_from,
+    check_body,
+    check_used,
+    each_name,
+    unfolded_size,
+    weighs,
+)
+from lossdsl.meaning.growth import LONGEST, Growth
+from lossdsl.meaning.inside import is_windowed
 from lossdsl.meaning.objects import Object
 from lossdsl.meaning.quantity import Quantity
+from lossdsl.meaning.spans import Spans, timed
 from lossdsl.meaning.vocabulary import Definition, Parameter, Vocabulary
+from lossdsl.meaning.windows import uneven, with_mask
 from lossdsl.operators import OPS, STEP
-
-# How many names and numbers a call may have when it is written out, and all calls of a loss together.
-_LONGEST, _MOST = 5_000, 100_000
 
 
 @dataclass(frozen=True)
@@ -70,8 +93,8 @@ class _Binder:
         self.parts: dict[tuple[int, bool], Expr | LossError] = {}
         self.given: Mapping[str, Expr] | None = None
         self.call: Span | None = None
-        self.written_out = 0
-        self.refused: LossError | None = None
+        self.growth = Growth()
+        self.spans = Spans(vocabulary, self, _Binder)
 
     def loss(self, expr: Expr) -> Bound:
         if not isinstance(expr, Let):
@@ -83,7 +106,7 @@ class _Binder:
         steps.append(partial(self.at_top, expr.args[-1]))
         *local, loss = each(lambda step: step(), steps)
         assert loss is not None
-        used = {**each_name([loss]), **self.called_from(expr.args[-1])}
+        used = {**each_name([loss]), **called_from(expr.args[-1], self.pending)}
         each(partial(check_used, used=used), expr.names)
         return Bound(loss, tuple(name for name in local if isinstance(name, Name)), tuple(self.limited))
 
@@ -93,18 +116,6 @@ class _Binder:
             self.function(name)
             return None
         return self.at_top(name)
-
-    def called_from(self, loss: Expr) -> dict[str, Name]:
-        """The definitions that a loss is made of, with arguments and without, through each other."""
-        found: dict[str, Name] = {}
-        stack = [loss] if any(isinstance(value, Function) for value in self.pending.values()) else []
-        while stack:
-            for node in stack.pop().walk():
-                name = node.callee if isinstance(node, Called) else node
-                if isinstance(name, Name) and name.name in self.pending and name.name not in found:
-                    found[name.name] = name
-                    stack.append(self.pending[name.name])
-        return found
 
     def check_local(self, name: Name) -> None:
         if name.name in self.pending:
@@ -128,6 +139,8 @@ class _Binder:
             raise node.error
         if not node.args and not isinstance(node, Call):
             return node
+        if isinstance(node, Call) and node.op.name == "@":
+            node = node.func(*node.args[:1])
         if self.level > MAX_DEPTH:
             raise error("too-deep", node.span, limit=MAX_DEPTH)
         top = top and _goes_on(node)
@@ -136,9 +149,11 @@ class _Binder:
             bound = node.over(each(self.at_top if top else self.expr, node.args))
         finally:
             self.level -= 1
-        if self.given is not None and bound.size > _LONGEST:
-            raise self.refuse(_LONGEST, self.call)
+        if self.given is not None and bound.size > LONGEST:
+            raise self.growth.refuse(LONGEST, self.call)
         if isinstance(bound, Call):
+            if bound.op.name == "@":
+                bound = with_mask(bound, self.spans)
             if not (top and weighs(bound)):
                 _ = bound.fit
             if bound.op.domain:
@@ -165,7 +180,7 @@ class _Binder:
         if name == STEP:
             return Parameter(STEP)
         if name in vocabulary.quantities:
-            return vocabulary.quantities[name]
+            return timed(vocabulary.quantities[name], vocabulary, self.spans.ends)
         if name in vocabulary.parameters:
             return vocabulary.parameters[name]
         for value in (self.pending.get(name), row):
@@ -199,7 +214,8 @@ class _Binder:
             check_body(node.name, value)
             expr = self.expr(value)
         size = sum(unfolded_size(part) for part in expr.walk())
-        fields = (expr.content, expr.axes, expr.constant, size, uneven(expr), asks(expr))
+        windowed = any(map(is_windowed, expr.walk()))
+        fields = (expr.content, expr.axes, expr.constant, size, uneven(expr), asks(expr), windowed)
         return Defined(expr, local, latex, doc, *fields)
 
     @contextmanager
@@ -215,7 +231,7 @@ class _Binder:
         """Where what a name or a call stands for is bound, with what is given for its arguments."""
         # Here, and not where it would be in the definition: what is nested too deeply stands in this text.
         if self.level + value.depth > MAX_DEPTH:
-            raise self.refuse(MAX_DEPTH, node.span) if call else error("too-deep", node.span, limit=MAX_DEPTH)
+            raise self.growth.refuse(MAX_DEPTH, node.span) if call else error("too-deep", node.span, limit=MAX_DEPTH)
         before = self.given, self.call
         self.given, self.call = given, call
         self.level += 1
@@ -313,29 +329,14 @@ class _Binder:
         """The body of a definition, with what is given for its arguments."""
         callee = self.function(node.callee)
         values = given_to(callee, node)
-        self.count(callee.size, node.span)
+        self.growth.count(callee.size, node.span)
         with self.inside(node, node, given=self.given, call=self.call):
             given = dict(zip(values, each(self.expr, values.values()), strict=True))
         with self.inside(node, callee, given=given, call=node.span):
             result = self.expr(callee.args[0], top)
         if self.given is None:
-            self.count(result.size, node.span)
+            self.growth.count(result.size, node.span)
         return result.at(node.span)
-
-    def count(self, more: int, call: Span | None) -> None:
-        """Refuse definitions of definitions that would be exponentially long, at the first that goes too far."""
-        self.written_out += more
-        if self.refused or self.written_out > _MOST:
-            raise self.refuse(_MOST, call)
-
-    def refuse(self, limit: int, call: Span | None) -> LossError:
-        """The error of a loss that goes too far, one for all of it: at the call where it began."""
-        while call and call.within:
-            call = call.within
-        found = f"`{call}`" if call and limit == _LONGEST else "the loss"
-        code = "too-deep" if limit == MAX_DEPTH else "too-long-written-out"
-        self.refused = self.refused or error(code, call, found=found, limit=limit)
-        return self.refused
 
 
 def _goes_on(node: Expr) -> bool:

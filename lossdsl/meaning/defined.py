@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lossdsl.errors import did_you_mean, error
-from lossdsl.language import Call, Expr, Label, Let, Name
-from lossdsl.operators import FREE, TIME, Axes, named
+from lossdsl.language import Call, Called, Expr, Function, Label, Let, Name
+from lossdsl.operators import FREE, Axes, named
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,8 +15,8 @@ class Defined:
     """What a defined name means: an expression, of the vocabulary or of the text itself.
 
     What is asked of it often is worked out once, so that no question descends a chain of definitions. `size` is
-    the number of nodes when all definitions in it are unfolded, `uneven` is what the function of that name says, and
-    `asks` are the axes whose length comes from where it is used.
+    the number of nodes when all definitions in it are unfolded, `uneven` is what the function of that name says,
+    `asks` are the axes whose length comes from where it is used, and `windowed` is whether it says which steps count.
     """
 
     expr: Expr
@@ -29,6 +29,7 @@ class Defined:
     size: int
     uneven: bool
     asks: frozenset[str]
+    windowed: bool
 
 
 def lacks_length(node: Expr) -> bool:
@@ -56,16 +57,6 @@ def weighs(node: Call) -> bool:
     """Whether it is a sum, or something times a number."""
     divisor = node.op.name == "/" and not node.args[1].constant
     return not divisor and (node.op.name == "+" or sum(not arg.constant for arg in node.args) < 2)
-
-
-def uneven(node: Expr) -> bool:
-    """Whether it is a weighted sum, through its definitions too, in which some addends have `time` and some do not."""
-    if isinstance(node, Name):
-        return isinstance(node.meaning, Defined) and node.meaning.uneven
-    if not isinstance(node, Call) or node.op.name not in ("+", "neg", "*", "/") or not weighs(node):
-        return False
-    parts = [arg for arg in node.args if not arg.constant]
-    return len({TIME in (part.axes or ()) for part in parts}) > 1 or any(uneven(part) for part in parts)
 
 
 def unfolded_size(node: Expr) -> int:
@@ -116,3 +107,16 @@ def check_used(name: Name, used: Mapping[str, Name]) -> None:
     if name.name not in used:
         advice = did_you_mean(name.name, used, "use it in a term, or take it away")
         raise error("unused-definition", name.span, name=name.name, advice=advice)
+
+
+def called_from(loss: Expr, pending: Mapping[str, Expr]) -> dict[str, Name]:
+    """The definitions that a loss is made of, with arguments and without, through each other."""
+    found: dict[str, Name] = {}
+    stack = [loss] if any(isinstance(value, Function) for value in pending.values()) else []
+    while stack:
+        for node in stack.pop().walk():
+            name = node.callee if isinstance(node, Called) else node
+            if isinstance(name, Name) and name.name in pending and name.name not in found:
+                found[name.name] = name
+                stack.append(pending[name.name])
+    return found

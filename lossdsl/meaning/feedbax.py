@@ -81,6 +81,9 @@ FEEDBAX = Vocabulary(
             doc="length of the path over the straight distance",
         ),
     },
+    # Reaches are held at first, until the cue to go.
+    epochs={"hold": "inputs.hold", "move": "go..end"},
+    events={"go": "sum(inputs.hold)"},
 )
 
 # What may be meant by a path where the other is there too: since April 2024 Feedbax's own losses take the other.

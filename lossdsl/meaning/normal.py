@@ -10,12 +10,13 @@ from weakref import WeakKeyDictionary
 from lossdsl.errors import LossError, Span, each, error, listed
 from lossdsl.language import MAX_DEPTH, PRODUCT, Call, Expr, Label, Name, Number, axis_text, call
 from lossdsl.meaning import weights
-from lossdsl.meaning.defined import Defined, asks, each_name, lacks_length, uneven
+from lossdsl.meaning.defined import Defined, asks, each_name, lacks_length
 from lossdsl.meaning.rules import by_rules, rewrite
 from lossdsl.meaning.scale import is_homogeneous, parted, weight_of
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
+from lossdsl.meaning.windows import check_windows, steps_of, uneven
 from lossdsl.operators import BATCH, TIME
 
 _ONE = Fraction(1)
@@ -79,6 +80,7 @@ def normal_form(expr: Expr) -> tuple[Term, ...]:
         LossValueError: For a weight that is not finite, or definitions that unfold to very much.
     """
     _check_growth(expr)
+    check_windows(expr)
     parts = each(_term_body, _split(expr))
     return merge([Term(part.label, part.factor, part.body, part.span or part.body.span) for part in parts])
 
@@ -320,7 +322,6 @@ def _even(node: Expr, depth: int = 0) -> Expr:
             found = _EVEN[node.meaning] = _even(node.meaning.expr, depth + 1)
         return found
     args = [_even(arg, depth + 1) for arg in node.args]
-    timed = [TIME in (arg.axes or ()) for arg in args]
-    if len({has for has, arg in zip(timed, args, strict=True) if not arg.constant}) > 1:
-        args = [call("sum", arg, span=arg.span) if has else arg for has, arg in zip(timed, args, strict=True)]
+    if len({steps_of(arg) for arg in args if not arg.constant}) > 1:
+        args = [call("sum", arg, span=arg.span) if TIME in (arg.axes or ()) else arg for arg in args]
     return node.func(*args)

@@ -27,11 +27,13 @@ from lossdsl.language import (
     given_to,
     is_name,
     of_number,
+    window_of,
+    window_text,
 )
 from lossdsl.meaning import weights
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
-from lossdsl.operators import OPS, Op
+from lossdsl.operators import OPS, Op, Window
 
 # Operators that are classes of SymPy, which knows their derivatives and values; any other is a function of its name.
 _CLASSES = {
@@ -47,6 +49,8 @@ _CLASSES = {
 _OPERATORS = {name: op for op, name in _CLASSES.items()}
 # How the function is called that stands for an index or a slice, and what for a bound that is not given.
 _TAKE, _OPEN = "take", "open"
+# The one for a window of time.
+_WINDOW = "window"
 
 
 # Into how many nodes definitions may unfold: SymPy has none.
@@ -139,6 +143,8 @@ def _called(node: Call, values: list[Exact]) -> Exact:
             bounds = node.static if isinstance(node.static, tuple) else (node.static,)
             at = [sympy.Symbol(_OPEN) if bound is None else sympy.Integer(bound) for bound in bounds]
             return weights.function(_TAKE, values[0], *at)
+        case "@":
+            return weights.function(_WINDOW, values[0], sympy.Symbol(window_text(node.static)))
         case name if name in _CLASSES:
             return _of_class(name, values, node.span)
         case name if node.static is not None:
@@ -299,6 +305,9 @@ def _applied(value: Any) -> Expr:
     name = kind if isinstance(value, sympy.core.function.AppliedUndef) else _OPERATORS.get(kind, "")
     if name == _TAKE and value.args:
         return _taken(value)
+    if name == _WINDOW and len(value.args) == 2 and value.args[1].is_Symbol:
+        text = value.args[1].name
+        return call("@", expression(value.args[0]), static=window_of(text) if ".." in text else Window(text))
     if name not in OPS or not name.isidentifier():
         named = [n for n in OPS if n.isidentifier()]
         advice = did_you_mean(kind, named, "the command `lossdsl ops` lists what the language can say")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Self
@@ -11,6 +12,7 @@ import jax
 
 from lossdsl.errors import LossError, Span, clip, described, did_you_mean, error, listed
 from lossdsl.language import POWERS, Function, Name, described_number, exact_number, function, parse
+from lossdsl.meaning.clock import BY_NAME, Clock
 from lossdsl.meaning.given import plain
 from lossdsl.meaning.propose import proposed
 from lossdsl.meaning.quantity import PYTREE, Quantity
@@ -78,7 +80,7 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(Clock):
     """What the names of a loss mean.
 
     Attributes:
@@ -86,6 +88,13 @@ class Vocabulary:
             `x` is `states.x`.
         terms: Texts in the language, or objects with `label` and `term(states, trial_specs, model)`.
         parameters: Numbers that can change while training, with their defaults.
+        epochs: Epochs of a trial, such as `hold` of `x@hold`, by name: a mask over `time` that is not 0 in it, as an
+            expression or a `Quantity`; or a window, `"go..end"` or a pair of its bounds.
+        events: Events in a trial, such as `go` of `x@go..end`, by name: the index of a step in each trial, likewise.
+        dt: How long a step is, in seconds: a number, or the name of a parameter or of a quantity that is one.
+        trials_begin: The step at which what belongs to the trials begins: 1, behind the initial state, or 0 with it.
+        valid: Where trials end: a mask over `time` that is 0 behind the end. No reduction over `time` counts that.
+        length: Where trials end: how many steps each has, in place of a mask.
 
     The name of a term may have arguments, as in `"spread(x)": "mean(square(x), axis=batch)"`.
     A row may be a mapping too, as in a config: `{path, axes, latex, unit, doc}` for a quantity, `{expr, latex, doc}`
@@ -118,6 +127,7 @@ class Vocabulary:
                 )
             rows = _terms(given) if kind == "terms" else {name: row(name, value) for name, value in given.items()}
             object.__setattr__(self, kind, MappingProxyType(rows))
+        self.check_clock()
         seen = {STEP}
         for name in [*self.quantities, *self.terms, *self.parameters]:
             reason = _name_fault(name) or ("it has one already" if name in seen else "")
@@ -148,7 +158,8 @@ class Vocabulary:
         return f"Vocabulary of {listed(self.names, at_most=4)}"
 
     def __reduce__(self) -> Any:
-        return type(self), (dict(self.quantities), dict(self.terms), dict(self.parameters))
+        rows: dict[str, Any] = {key: dict(row) if key in BY_NAME else row for key, row in self.time_rows.items()}
+        return partial(type(self), **rows), (dict(self.quantities), dict(self.terms), dict(self.parameters))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -160,24 +171,30 @@ class Vocabulary:
         quantities: Mapping[str, Any] | None = None,
         terms: Mapping[str, Any] | None = None,
         parameters: Mapping[str, Any] | None = None,
+        **time: Any,
     ) -> Self:
-        """This vocabulary with more rows; a row of the same name and kind is replaced."""
+        """This vocabulary with more rows; a row of the same name and kind is replaced, and `dt` and its like too."""
         return type(self)(
             {**self.quantities, **(quantities or {})},
             {**self.terms, **_terms(terms or {})},
             {**self.parameters, **(parameters or {})},
+            **self.with_rows(time),
         )
 
-    def add(self, quantities: Mapping[str, Any], terms: Mapping[str, Any], parameters: Mapping[str, Any]) -> Self:
+    def add(
+        self, quantities: Mapping[str, Any], terms: Mapping[str, Any], parameters: Mapping[str, Any], **time: Any
+    ) -> Self:
         """This vocabulary with more rows, of other names.
 
         Raises:
             LossNameError: For a name that it has.
         """
-        for name in (*quantities, *(name_of(key) for key in terms), *parameters):
-            if name in self.names:
-                raise error("reserved-name", name=str(name), reason="it has one already")
-        return self.extend(quantities, terms, parameters) if quantities or terms or parameters else self
+        there = [name for name in (*quantities, *map(name_of, terms), *parameters) if name in self.names]
+        there += [name for kind in BY_NAME for name in time.get(kind) or () if name in getattr(self, kind)]
+        for name in there:
+            raise error("reserved-name", name=str(name), reason="it has one already")
+        more = quantities or terms or parameters or any(row is not None for row in time.values())
+        return self.extend(quantities, terms, parameters, **time) if more else self
 
     def __or__(self, other: Self) -> Self:
         """Both, the other's meaning where a name has two, whatever kinds of row they are.
@@ -196,7 +213,8 @@ class Vocabulary:
             (self.parameters, other.parameters),
         ]
         kept = [{n: row for n, row in mine.items() if n in theirs or n not in other.names} for mine, theirs in pairs]
-        return type(self)(*kept).extend(other.quantities, other.terms, other.parameters)
+        both = type(self)(*kept, **self.time_rows)
+        return both.extend(other.quantities, other.terms, other.parameters, **other.said)
 
     def advice(self, name: str, local: tuple[str, ...] = ()) -> str:
         """A hint for a name that is not there."""

@@ -11,6 +11,7 @@ from lossdsl.operators import (  # isort: skip
     distributions as distributions,
     choices as choices,
     shapes as shapes,
+    windows as windows,
 )
 from lossdsl.operators.axes import (
     BATCH as BATCH,
@@ -37,4 +38,11 @@ from lossdsl.operators.masks import (
     UNDIFFED as UNDIFFED,
     UNSLICED as UNSLICED,
     UNTIL_LAST as UNTIL_LAST,
+)
+from lossdsl.operators.windows import (
+    END as END,
+    OWN_SLICE as OWN_SLICE,
+    PLACED as PLACED,
+    Bound as Bound,
+    Window as Window,
 )

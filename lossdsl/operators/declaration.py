@@ -129,14 +129,15 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
+INNER: dict[str, Op] = {}
 # What emitted code calls, by the name that it has there.
 CALLED: dict[str, Callable[..., Any]] = {}
 
 
 def _named(name: str) -> Op:
-    if name not in OPS:
+    if name not in OPS and name not in INNER:
         raise error("undeclared", name=name)
-    return OPS[name]
+    return OPS.get(name) or INNER[name]
 
 
 def op(
@@ -173,8 +174,16 @@ def _default(value: Any) -> Default:
 def symbol(name: str, lower: Callable[..., Any], example: str, doc: str, **more: Any) -> None:
     """Declare an operator that has a symbol in a text; emitted code and LaTeX use it."""
     names = ("x", "y")[: 1 if name in ("neg", "[]") else 2]
-    fields = {"rule": elementwise, "linear": False, "latex": "", "degrees": (1,) if "linear" in more else (), **more}
-    OPS[name] = Op(name, lower, example=example, doc=doc, defaults=dict.fromkeys(names), **fields)
+    fields = {"rule": elementwise, "linear": False, "latex": "", "defaults": dict.fromkeys(names), **more}
+    OPS[name] = Op(name, lower, example=example, doc=doc, **{"degrees": (1,) if "linear" in more else (), **fields})
+
+
+def inner(lower: Callable[..., Any], rule: Rule, parameters: Mapping[str, Default], **more: Any) -> Op:
+    """An operator that no text has; trees have it where a window is made a mask, and where a mask goes."""
+    name = lower.__name__
+    CALLED[name] = lower
+    INNER[name] = Op(name, lower, rule, False, "", "", lower.__doc__ or "", dict(parameters), code=name, **more)
+    return INNER[name]
 
 
 def wide(x: Array) -> Array:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.axes import TIME, Fit, Rule, align
-from lossdsl.operators.declaration import CALLED, Op
+from lossdsl.operators.declaration import inner
 
 
 def until_last(mask: Array, *, axis: int) -> Array:
@@ -37,23 +37,16 @@ def unsliced(mask: Array, x: Array, *, axis: int, at: Any) -> Array:
     return jnp.zeros(shape, mask.dtype).at[(slice(None),) * axis + (at,)].set(mask)
 
 
-def _of_slice(operands: Any, static: Any) -> Fit:
-    frame = align(operands)
-    return Fit(frame, frame, TIME)
-
-
 def _of_axis(operands: Any, static: Any) -> Fit:
     frame = align(operands)
     return Fit(frame, frame, static)
 
 
-def _inner(lower: Any, fit: Any, *parameters: str) -> Op:
-    name, fields = lower.__name__, dict.fromkeys(parameters)
-    CALLED[name] = lower
-    return Op(name, lower, Rule(fit), False, "", "", lower.__doc__ or "", fields, code=name)
+def _of_slice(operands: Any, static: Any) -> Fit:
+    return _of_axis(operands, TIME)
 
 
-UNTIL_LAST = _inner(until_last, _of_axis, "mask")
-SINCE_FIRST = _inner(since_first, _of_axis, "mask")
-UNDIFFED = _inner(undiffed, _of_axis, "mask", "x")
-UNSLICED = _inner(unsliced, _of_slice, "mask", "x")
+UNTIL_LAST = inner(until_last, Rule(_of_axis), {"mask": None})
+SINCE_FIRST = inner(since_first, Rule(_of_axis), {"mask": None})
+UNDIFFED = inner(undiffed, Rule(_of_axis), {"mask": None, "x": None})
+UNSLICED = inner(unsliced, Rule(_of_slice), {"mask": None, "x": None})

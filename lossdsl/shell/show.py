@@ -1,30 +1,55 @@
 """A loss -> its terms, its source, its mathematics."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from lossdsl.backends import Coverage, coverage
 from lossdsl.mathematics import picture
 from lossdsl.mathematics.formula import formula
 from lossdsl.meaning import expression
-from lossdsl.shell.given import compiled
-from lossdsl.shell.options import LossText, Names, Set, Watch
+from lossdsl.shell.given import compiled, data_of
+from lossdsl.shell.options import Data, LossText, Names, Set, Watch
 from lossdsl.shell.terminal import print_table, shown
 from lossdsl.shell.watch import run
 
 _OUTPUT_HELP = "Write a file: .tex, a document, or .svg, .png or .pdf, a picture drawn by Matplotlib."
 
 
-def check(loss: LossText, given: Set = None, vocabulary: Names = None, watch: Watch = False) -> None:
-    """Parse a loss, look its names up, check its axes, and print its terms."""
+def check(loss: LossText, given: Set = None, vocabulary: Names = None, file: Data = None, watch: Watch = False) -> None:
+    """Parse a loss, look its names up, check its axes, and print its terms; with data also what its windows cover."""
 
     def work() -> None:
-        terms = compiled(loss, given, vocabulary).terms
-        rows = [[term.label, str(expression(term.factor)), str(term.expr)] for term in terms]
+        objective = compiled(loss, given, vocabulary)
+        rows = [[term.label, str(expression(term.factor)), str(term.expr)] for term in objective.terms]
         print_table([["term", "weight", "expression"], *rows])
+        if file is not None:
+            print_windows(coverage(objective.terms, data_of(file), objective.parameters))
 
     run(work, loss, watch)
+
+
+def print_windows(found: Sequence[Coverage]) -> None:
+    """Print how many steps each window has, from which to which, and in how many trials it is empty."""
+    if not found:
+        return
+    rows = [[each.window, each.of, *_steps(each), _empty(each)] for each in found]
+    print()
+    print_table([["window", "of", "steps", "from", "to", "empty in"], *rows])
+
+
+def _steps(covered: Coverage) -> list[str]:
+    numbers = (covered.steps, covered.first, covered.last)
+    return [
+        "" if not len(n) else f"{n.min():.0f}" + (f" to {n.max():.0f}" if n.min() < n.max() else "") for n in numbers
+    ]
+
+
+def _empty(covered: Coverage) -> str:
+    empty = int((covered.steps == 0).sum())
+    return f"{empty} of {len(covered.steps)} trials" if empty else "no trial"
 
 
 def python(loss: LossText, given: Set = None, vocabulary: Names = None) -> None:

@@ -79,6 +79,9 @@ def names(
     print()
     rows = [[name, number_text(Fraction(str(p.default))), p.doc] for name, p in known.parameters.items()]
     print_table([["parameter", "default", "what it is"], *rows, [STEP, "", "the training iteration"]])
+    if known.said:
+        print()
+        print_table([["time", "", "what it is"], *known.shown])
 
 
 def _write(file: Path, data: Trajectories | None) -> Vocabulary:

@@ -14,7 +14,9 @@ from tests.conformance.wrong import ONLY_CALLS
 
 TOLERANCES = {"float32": (2e-4, 5e-5), "float64": (1e-6, 1e-8)}
 ROWS = ("quantities", "terms", "parameters")
-VOCABULARY = ld.Vocabulary(*(stored.VOCABULARY[rows] for rows in ROWS))
+BY_NAME = ("epochs", "events")
+TIME = {rows: stored.VOCABULARY[rows] for rows in (*BY_NAME, "dt")}
+VOCABULARY = ld.Vocabulary(*(stored.VOCABULARY[rows] for rows in ROWS), **TIME)
 # Cases of one data set are compiled together and in a hurry: else XLA takes ten times as long as all the rest.
 TOGETHER = 40
 HURRY = {
@@ -111,8 +113,11 @@ def test_value_and_gradient_in_float64(batch):
 def refused(case):
     """The error of a case."""
     with pytest.raises(ld.LossError) as caught:
-        rows = [stored.VOCABULARY[kind] | case.get("vocabulary", {}).get(kind, {}) for kind in ROWS]
-        loss = ld.compile(stored.text_of(case["text"]), ld.Vocabulary(*rows))
+        more = case.get("vocabulary", {})
+        rows = [stored.VOCABULARY[kind] | more.get(kind, {}) for kind in ROWS]
+        time = TIME | {kind: row for kind, row in more.items() if kind not in ROWS}
+        time |= {kind: TIME[kind] | more[kind] for kind in BY_NAME if kind in more}
+        loss = ld.compile(stored.text_of(case["text"]), ld.Vocabulary(*rows, **time))
         if "data" in case:
             roots = stored.nested({**stored.dataset(case["data"])})
             for path, value in case.get("changes", {}).items():

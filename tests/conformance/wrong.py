@@ -11,7 +11,7 @@ ONLY_CALLS = """
     key-twice anchor vocabulary-circle not-in-config no-losses not-stacked history-labels history-steps history-shape
     no-row bad-history history-version state-differs state-value undeclared bad-operator operator-shape operator-result
     no-leaves no-model path-raises not-held values-not-finite values-unknown not-regular too-big bad-config unused-parameter literal-range
-    too-long-for-sympy unknown-code cannot-rename no-data
+    too-long-for-sympy unknown-code cannot-rename no-data no-dt
 """.split()  # noqa: SIM905
 
 TEXTS = {
@@ -33,7 +33,17 @@ TEXTS = {
     "bad-argument-name": ["f(«a.b») = 2; f(cost)", "f(«2») = 2; f(cost)", "f(x, «y=2») = x*y; f(cost)", "f(«x + 1») = x; f(cost)"],
     "not-whole": ["cost[«1.5»]", "cost[«0.5»:2]", "cost[1:«2.5»]"],
     "zero-stride": ["cost[«:»:0]"],
-    "unknown-window": ["cost@«last»", "S*cost@«finl»"],
+    "whole-window": ["cost«@..»", "S + cost«@..end»"],
+    "no-unit": ["cost«@0.1..0.2»", "cost«@last 3»", "cost«@..5sec»"],
+    "unknown-window": ["cost«@last»", "S*cost«@finl»", "cost«@cue»", "cost«@held..end»", "a = sum(cost«@hel»); a"],
+    "window-axes": ["«lambda»@held", "sum(«mean(cost, axis=batch)»@cue..end)"],
+    "windows-differ": ["sum(«cost@held + cost»)", "sqnorm(«pos@held*cost@late»)", "a = cost@held; sum(«a*cost»)"],
+    "steps-differ": ["sum(«cost@held*classes@held»)"],
+    "window-twice": ["«cost@held@late»", "S + sum(«(cost@late + cost@late)@held»)"],
+    "window-index": ["«(cost@held)[1:]»", "«(cost@held)[2]»*S"],
+    "no-window": ["sum(«power_spectrum(cost@held)»)", "sum(«rename(cost@held, time=lag)», axis=lag)"],
+    "no-steps": ["«cost[::2]»@held", "sum(«cost[-2:]»@late)", "«index(axis=time)»@held*cost"],
+    "window-order": ["cost«@0.3s..0.1s»", "cost«@cue..cue»", "cost«@back»"],
     "label-inside": ["sqrt(«cost as x»)", "a = «cost as b»; a", "S*(«cost as x» + S)", "max(«cost as x»)", "f(x) = «x as y»; f(cost)"],
     "number-range": ["«1e999»*cost", "«1e-100000000»*cost", "cost + «1e400»*S"],
     "unknown-name": ["1.0*«costs» + S", "«effort»", "exp(«cst»)", "«final»", "«cost.x»", "«__class__»", "«x»[1:]", "S*«time»", "f(x) = x*«foo»; f(cost) + f(S)", "f(x) = x; f(«foo»)", "sum(cost, where=«vald»)", "a = «b»; a"],
@@ -125,6 +135,15 @@ ROWS = (
         ("missing-key", {"quantities": {"x": {"path": "states.x"}}}),
         ("bad-symbol", {"quantities": {"x": {"path": "states.x", "axes": "batch", "latex": r"\href{a}{x}"}}}),
         ("bad-value", {"quantities": {"x": {"path": "states.x", "axes": "batch", "unit": 3}}}),
+        ("window-row", {"dt": -1}),
+        ("window-row", {"events": {"cue": 3}}),
+        ("window-row", {"trials_begin": 2}),
+        ("window-row", {"length": "cost"}),
+        ("window-row", {"length": "S", "valid": "valid"}),
+        ("no-unit", {"epochs": {"wide": "cue..0.1"}}),
+        ("bad-bound", {"epochs": {"wide": "cue..-x"}}),
+        ("reserved-name", {"epochs": {"final": "valid"}}),
+        ("reserved-name", {"events": {"end": "use"}}),
     ]
 )
 # Data: the arrays that are other than in `distinct`, by path: a shape of ones, a value, or null for one that is not there.
@@ -152,6 +171,7 @@ DATA = [
     ("lengths-differ", "a = «cost*long»; S + a", {}),
     ("out-of-range", "«cost»[7]", {}),
     ("out-of-range", "«cost»@-5", {}),
+    ("mask-short", "cost@held", {"trial_specs.valid": [3, 2]}),
     ("empty-window", "«cost»[9:]", {}),
     ("empty-window", "«cost»@2:2", {}),
     ("empty-window", "final(«cost»)", {"states.cost": [3, 0]}),

@@ -81,7 +81,7 @@ def laid_out(draw):
     gaps = st.sampled_from([" ", "  ", " # x\n", "\n# y y\n", "\n\n\n", " #\n\n# z \n\n\n", "\t"])
     text = draw(gaps)
     for statement in statements:
-        tokens = re.findall(r"\d[\w.]*(?:(?<=e)-\d+)?|\w[\w.]*|\*\*|\S", statement)
+        tokens = re.findall(r"@[\w.+-]*\.\.[\w.+-]*|\d[\w.]*(?:(?<=e)-\d+)?|\w[\w.]*|\*\*|\S", statement)
         for before, token in zip(["", *tokens], tokens, strict=False):
             text += token if not before else draw(gaps if before[-1] in "+-*/=(,[" else st.just(" ")) + token
         text += draw(st.sampled_from(["\n;", " ; ", "; # c\n", "\n;\n\n# d\n"]))

@@ -36,6 +36,8 @@ SHAPES = {
 VOCABULARY = ld.Vocabulary(
     quantities={name: ld.Quantity(f"states.{name}", shape) for name, shape in SHAPES.items()},
     parameters={"alpha": 0.75},
+    epochs={"late": "0.2s..end"},
+    dt=0.1,
 )
 # All lengths differ, so that a wrong axis shows; or all are equal, so that NumPy would not complain of one.
 SIZES = {
@@ -371,6 +373,8 @@ ROWS += [
         lambda d: steps(np.minimum(d.cost, np.minimum(d.gain[:, None], np.minimum(1, d.ramp)))),
     ),
     ("maximum", "maximum(cost, gain, 1)", lambda d: steps(np.maximum(d.cost, np.maximum(d.gain[:, None], 1)))),
+    ("@", "mean(cost@late)", lambda d: d.cost[:, 2:].mean(1)),
+    ("@", "sum(norm(turned@late), axis=time)", lambda d: np.linalg.norm(d.turned[:, 2:], axis=0).sum(0)),
     ("stop_gradient", "0*cost + equal(stop_gradient(cost), cost)", lambda d: d.cost.shape[1] + 0 * steps(d.cost)),
     ("var", "var(cost)", lambda d: trials(d.cost.var(1))),
     ("var", "var(cost, ddof=1)", lambda d: trials(d.cost.var(1, ddof=1))),
