@@ -123,6 +123,11 @@ def quantile(row, q):
     return ranked[low] if part == 0 else (1 - part) * ranked[low] + part * ranked[low + 1]
 
 
+def tail(row, level):
+    """Rockafellar and Uryasev's minimum, which lies at one of the values."""
+    return min(c + np.mean(np.maximum(row - c, 0)) / (1 - level) for c in row)
+
+
 def discounted_sum(x, gamma, last=0, where=1, axis=None):
     """From behind, step by step."""
     x, gamma, last, where = (np.moveaxis(a, axis, 0) for a in np.broadcast_arrays(x, gamma, last, where))
@@ -248,6 +253,9 @@ FORMULAS = {
     "var": variance,
     "std": lambda x, **how: np.sqrt(variance(x, **how)),
     "quantile": of_rows(quantile),
+    "cvar": of_rows(tail),
+    "worst": of_rows(np.max, np.max),
+    "entropic": of_rows(lambda row, theta: np.log(np.mean(np.exp(theta * row))) / theta),
     "norm": lambda x, axis, where=1: np.sqrt(sqnorm(x, axis, where)),
     "sqnorm": sqnorm,
     "l1norm": l1norm,
@@ -279,6 +287,7 @@ FORMULAS = {
     "cyclic": cyclic,
 }
 REDUCES = ("sum", "mean", "max", "min", "var", "std", "quantile", "final", "initial")
+RISKS = ("cvar", "worst", "entropic")
 VECTOR = ("norm", "sqnorm", "l1norm", "softmax", "log_softmax", "logsumexp")
 VECTOR_STAYS = ("softmax", "log_softmax")
 PAIRS = ("dot", "cross_entropy", "kl_divergence")
@@ -397,6 +406,8 @@ class Oracle:
             return self.steps(operands[0], node.static)
         if name in REDUCES:
             return self.along(node, operands, given or ("time",), goes=True)
+        if name in RISKS:
+            return self.along(node, operands, given or ("batch",), goes=True)
         if name in STAYS:
             return self.along(node, operands, given or ("time",), goes=False)
         if name in VECTOR:

@@ -22,8 +22,8 @@ STOREYS = {
     "errors": "",
     "disk": "",
     "explain": "",
-    "operators": """axes declaration along arithmetic reductions vectors penalties time schedules distributions choices
-        shapes masks windows custom""",
+    "operators": """axes declaration along arithmetic reductions risk vectors penalties time schedules distributions
+        choices shapes masks windows custom""",
     "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
     "meaning": """given path held symbol quantity propose clock vocabulary defined rules spans inside windows objects
         growth bind weights symbolic scale normal domains feedbax""",

@@ -52,6 +52,8 @@ def misfit_error(node: Applied, names: Sequence[str], operands: Sequence[Axes | 
         fields |= _choices(node, names, operands[first] or {})
     elif misfit.code == "not-vector":
         fields["advice"] = _not_vector_advice(node, names, operands[first] or {})
+    elif misfit.code == "time-left":
+        fields["example"] = _written(node, [f"sum({names[0]})", *names[1:]])
     elif misfit.code == "one-axis":
         span = _axis_span(node, axis) or span
     elif misfit.code == "axis-there":
@@ -73,15 +75,15 @@ def _choices(node: Applied, names: Sequence[str], axes: Axes) -> dict[str, Any]:
     return {"choices": listed(found), "advice": f"write {' or '.join(written[:3])}{several}"}
 
 
-def _written(node: Applied, names: Sequence[str], axis: str) -> str:
-    """The call with an axis."""
+def _written(node: Applied, names: Sequence[str], axis: str = "") -> str:
+    """The call with these operands, and with an axis if one is given."""
     given = zip(node.op.parameters(len(names)), names, strict=True)
     operands = [
         name if default is None and key not in node.op.named else f"{key}={name}"
         for (key, default), name in given
         if default is None or name != default_text(default)
     ]
-    return f"{node.op.name}({', '.join([*operands, f'axis={axis}'])})"
+    return f"{node.op.name}({', '.join([*operands, *([f'axis={axis}'] if axis else [])])})"
 
 
 def _differ_advice(left: str, right: str, axes: tuple[Axes, Axes], wider: str, axis: str) -> str:

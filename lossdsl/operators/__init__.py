@@ -4,6 +4,7 @@
 from lossdsl.operators import (  # isort: skip
     arithmetic as arithmetic,
     reductions as reductions,
+    risk as risk,
     vectors as vectors,
     penalties as penalties,
     time as time,

@@ -66,15 +66,16 @@ def picked(table: Array, place: Array, axis: int) -> Array:
     return jnp.take_along_axis(table, place, axis, mode="fill")
 
 
-def _is_in(x: Array, where: Any) -> Array:
+def is_in(x: Array, where: Any) -> Array:
     """Which numbers a mask leaves in, in the shape of `x`."""
     return jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
 
 
-def _largest(x: Array, where: Any, axis: Axis) -> Array:
+def largest(x: Array, where: Any, axis: Axis) -> Array:
+    """The largest number that a mask leaves in, 0 where it leaves none."""
     if all_in(where):
         return jnp.max(x, axis=axis)
-    valid = _is_in(x, where)
+    valid = is_in(x, where)
     found = jnp.max(jnp.where(valid, x, -jnp.inf), axis=axis)
     return jnp.where(jnp.any(valid, axis=axis), found, 0)
 
@@ -93,7 +94,7 @@ def max_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
 
     With a mask `where=m`, the largest where the mask is not 0, and 0 where it is 0 throughout.
     """
-    return _largest(x, where, axis)
+    return largest(x, where, axis)
 
 
 @op(
@@ -110,7 +111,7 @@ def min_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
 
     With a mask `where=m`, the smallest where the mask is not 0, and 0 where it is 0 throughout.
     """
-    return jnp.min(x, axis=axis) if all_in(where) else -_largest(-x, where, axis)
+    return jnp.min(x, axis=axis) if all_in(where) else -largest(-x, where, axis)
 
 
 @op(
@@ -133,7 +134,7 @@ def var(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  #
     middle = jnp.expand_dims(mean(x, where=where, axis=axis), axis)
     counted = jnp.sum(jnp.broadcast_to(jnp.asarray(where, x.dtype), x.shape), axis=axis) - ddof
     # What is left out is replaced before it is squared, since the square of infinity has no gradient.
-    total = jnp.sum(masked(jnp.square(jnp.where(_is_in(x, where), x, middle) - middle), where), axis=axis)
+    total = jnp.sum(masked(jnp.square(jnp.where(is_in(x, where), x, middle) - middle), where), axis=axis)
     return jnp.where(counted > 0, total / jnp.where(counted > 0, counted, 1), 0)
 
 
@@ -182,7 +183,7 @@ def quantile(x: Array, q: Array, *, where: Array = 1, axis: Axis) -> Array:  # t
     """
     axes = (axis,) if isinstance(axis, int) else axis
     ends = tuple(range(-len(axes), 0))
-    rows, valid = (jnp.moveaxis(a, axes, ends) for a in (wide(x), _is_in(x, where)))
+    rows, valid = (jnp.moveaxis(a, axes, ends) for a in (wide(x), is_in(x, where)))
     shape = (*rows.shape[: x.ndim - len(axes)], -1)
     rows, valid = jnp.reshape(rows, shape), jnp.reshape(valid, shape)
     # Those that are left out stand last, as 0, so that they make no NaN.

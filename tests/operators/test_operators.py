@@ -50,6 +50,19 @@ MASKS = ("valid", "seen")
 TOLERANCE = {"float32": {"rtol": 3e-4, "atol": 3e-5}, "float64": {"rtol": 1e-6, "atol": 1e-7}}
 
 
+def late(window, steps):
+    """The steps of the epoch `late`."""
+    return np.arange(steps) >= 2
+
+
+def tail(values, level):
+    """The mean of the largest part of some numbers, of the last of which a part counts."""
+    ranked, left, total = np.sort(values)[::-1], (1 - level) * len(values), 0.0
+    for value in ranked:
+        total, left = total + min(max(left, 0), 1) * value, left - 1
+    return total / ((1 - level) * len(values))
+
+
 def sample(sizes, dtype=np.float64):
     """Random arrays without ties or zeros, in the order of `SHAPES`."""
     rng = np.random.default_rng(0)
@@ -373,8 +386,15 @@ ROWS += [
         lambda d: steps(np.minimum(d.cost, np.minimum(d.gain[:, None], np.minimum(1, d.ramp)))),
     ),
     ("maximum", "maximum(cost, gain, 1)", lambda d: steps(np.maximum(d.cost, np.maximum(d.gain[:, None], 1)))),
-    ("@", "mean(cost@late)", lambda d: d.cost[:, 2:].mean(1)),
-    ("@", "sum(norm(turned@late), axis=time)", lambda d: np.linalg.norm(d.turned[:, 2:], axis=0).sum(0)),
+    ("cvar", "cvar(gain, 0.5)", lambda d: tail(d.gain, 0.5)),
+    ("cvar", "cvar(cost, 0.3, axis=time)", lambda d: trials(np.stack([tail(row, 0.3) for row in d.cost]))),
+    ("cvar", "cvar(mean(cost), 0.6, where=greater(gain, 0.9))", lambda d: tail(d.cost.mean(1)[d.gain > 0.9], 0.6)),
+    ("worst", "worst(mean(cost))", lambda d: d.cost.mean(1).max()),
+    ("worst", "worst(cost, axis=(batch, time), where=valid)", lambda d: d.cost[d.valid > 0].max()),
+    ("entropic", "entropic(gain, 2)", lambda d: np.log(np.exp(2 * d.gain).mean()) / 2),
+    ("entropic", "entropic(cost, -0.5, axis=time)", lambda d: trials(-2 * np.log(np.exp(-0.5 * d.cost).mean(1)))),
+    ("@", "mean(cost@late)", lambda d: trials(d.cost[:, 2:].mean(1))),
+    ("@", "sum(norm(turned@late), axis=time)", lambda d: trials(np.linalg.norm(d.turned[:, 2:], axis=0).sum(0))),
     ("stop_gradient", "0*cost + equal(stop_gradient(cost), cost)", lambda d: d.cost.shape[1] + 0 * steps(d.cost)),
     ("var", "var(cost)", lambda d: trials(d.cost.var(1))),
     ("var", "var(cost, ddof=1)", lambda d: trials(d.cost.var(1, ddof=1))),
@@ -684,7 +704,8 @@ def test_oracle(text, expected, sizes):
     arrays = vars(as_float64(sample(sizes)))
     named = {name: Named.declared(arrays[name], shape) for name, shape in SHAPES.items()}
     assert_allclose(
-        Oracle(named, numbers={"alpha": 0.75, "step": STEP}).total(ld.parse(text)), expected(as_float64(arrays))
+        Oracle(named, numbers={"alpha": 0.75, "step": STEP}, inside=late).total(ld.parse(text)),
+        expected(as_float64(arrays)),
     )
 
 
