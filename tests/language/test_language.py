@@ -125,10 +125,21 @@ from lossdsl.operators import ops
 def quantities(states, trial_specs, model):
     return (
         take(states, "states.mechanics.effector.pos"),  # effector.pos: batch time xy
-        take(trial_specs, "trial_specs.target.pos"),  # target.pos: batch time xy
+        take(
+            trial_specs,
+            "trial_specs.target.pos",
+            'trial_specs.targets["mechanics.effector.pos"].value',
+            "trial_specs.targets.pos",
+        ),  # target.pos: batch time xy
         take(states, "states.net.hidden"),  # net.hidden: batch time hidden
         take(states, "states.mechanics.effector.vel"),  # effector.vel: batch time xy
-        take(trial_specs, "trial_specs.target.vel"),  # target.vel: batch time xy
+        take(
+            trial_specs,
+            "trial_specs.target.vel",
+            'trial_specs.targets["mechanics.effector.vel"].value',
+            "trial_specs.targets.vel",
+            "trial_specs.inputs.effector_target.vel",
+        ),  # target.vel: batch time xy
     )
 
 
