@@ -1,4 +1,4 @@
-"""lossdsl: the loss of a JAX controller as one line of text."""
+"""lossdsl: the loss of a JAX model as one line of text."""
 
 from importlib import import_module as _import_module
 from importlib.metadata import version as _version

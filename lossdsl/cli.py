@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lossdsl.errors import error, visible
 from lossdsl.shell import (
     PLAIN,
     check,
@@ -49,6 +50,8 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     _LANGUAGE: {"ops": ops, "names": names, "explain": explain},
     _TOOLS: {"fmt": format_files, "schema": schema, "lsp": lsp},
 }
+# How many losses a command takes.
+_TAKES = {"eval": 1, "check": 1, "python": 1, "latex": 1, "diff": 2}
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
         _first = " ".join((_command.__doc__ or "").split("\n\n")[0].split())
@@ -57,8 +60,10 @@ for _panel, _commands in _COMMANDS.items():
 
 def main() -> None:
     """Run the command line; what is wrong with a loss goes to stderr, with exit status 1."""
+    with exits(2):
+        arguments = _in_order(sys.argv[1:])
     with exits(1):
-        app(_in_order(sys.argv[1:]), color=colour())
+        app(arguments, color=colour())
 
 
 def _in_order(arguments: list[str]) -> list[str]:
@@ -76,7 +81,16 @@ def _in_order(arguments: list[str]) -> list[str]:
             options += [argument, *(islice(given, 1) if argument in valued else ())]
         else:
             operands.append(argument)
+    _check_quotes(arguments[0], operands)
     return [arguments[0], *options, "--", *operands]
+
+
+def _check_quotes(name: str, operands: list[str]) -> None:
+    """Tell a loss that the shell has taken apart."""
+    if len(operands) > _TAKES.get(name, len(operands)):
+        text = visible(" ".join(operands)) if _TAKES[name] == 1 else 'position" "2*position'
+        advice = f'put a loss in quotes: `lossdsl {name} "{text}"`'
+        raise error("bad-argument", argument=name, got=f"given {len(operands)} words", advice=advice)
 
 
 def _valued(name: str) -> set[str]:
@@ -98,4 +112,4 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """The loss of a JAX controller as one line of text."""
+    """The loss of a JAX model as one line of text."""

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from os.path import lexists
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from lossdsl.language.fmt import formatted
 from lossdsl.loss import check_used, diff
 from lossdsl.shell.complete import files, losses
 from lossdsl.shell.given import GIVE_LOSS, STDIN, compiled, numbers_of, stdin
+from lossdsl.shell.near import SUFFIXES, no_file
 from lossdsl.shell.options import Json, Names, Set
 from lossdsl.shell.terminal import exits, print_error, shown
 
@@ -63,6 +65,8 @@ def format_files(
     status = 0
     for file in given:
         try:
+            if file != STDIN and not lexists(file):
+                raise no_file(file, SUFFIXES, GIVE_LOSS)
             text = stdin() if file == STDIN else read_text(Path(file), GIVE_LOSS)
             result = formatted(text)
             if result != text and file != STDIN and not only_check:

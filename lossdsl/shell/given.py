@@ -84,7 +84,7 @@ def data_of(file: Path) -> Trajectories:
         return load_npz(file)
     if str(file) == EXAMPLE:
         return example()
-    raise no_file(str(file), (".npz",), "give the path of an .npz file")
+    raise no_file(str(file), (".npz",), "give the path of an .npz file", (EXAMPLE,))
 
 
 @cache  # what is read is gone, and `diff` may name it twice

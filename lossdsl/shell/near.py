@@ -49,10 +49,10 @@ def meant_for(text: str, failure: LossError) -> LossError:
     return failure
 
 
-def no_file(path: str, suffixes: tuple[str, ...], otherwise: str) -> LossError:
-    """The error that there is no such file, with the nearest one."""
+def no_file(path: str, suffixes: tuple[str, ...], otherwise: str, words: tuple[str, ...] = ()) -> LossError:
+    """The error that there is no such file, with the nearest one, or the nearest of the words that stand for one."""
     note(Path(path))
-    near = nearest(Path(path), suffixes)
+    near = nearest(Path(path), suffixes) or "".join(get_close_matches(path, words, 1, _NEAR_STEM))
     return error("no-file", path=path, advice=f"did you mean `{visible(near)}`?" if near else otherwise)
 
 

@@ -5,6 +5,7 @@ from typer.testing import CliRunner
 
 import lossdsl as ld
 from lossdsl.cli import app
+from tests.program import finished
 
 
 @pytest.fixture(autouse=True)
@@ -51,3 +52,40 @@ def test_a_word_that_was_meant_for_a_loss(word):
 def test_data_and_a_loss_that_is_one():
     assert failure("check", "position/2") is None
     assert failure("eval", "position", "--data", "reach.npz").hint == "give the path of an .npz file"
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("exmple", "did you mean `example`?"), ("other.npz", "give the path of an .npz file")],
+)
+def test_data_that_are_not_there(word, hint):
+    assert failure("eval", "position", "--data", word).hint == hint
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("reach.los", "did you mean `reach.loss`?"), ("other", "give the path of a file, or the text of a loss")],
+)
+def test_a_file_to_format_that_is_not_there(word, hint):
+    assert finished("fmt", word) == (2, "", f"{word}: there is no file `{word}`\n{hint} [no-file]\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["check", "position", "+", "velocity"],
+            '`check` cannot be given 3 words\nput a loss in quotes: `lossdsl check "position + velocity"`',
+        ),
+        (
+            ["eval", "2", "-position", "--data", "example"],
+            '`eval` cannot be given 2 words\nput a loss in quotes: `lossdsl eval "2 -position"`',
+        ),
+        (
+            ["diff", "position", "+", "velocity"],
+            '`diff` cannot be given 3 words\nput a loss in quotes: `lossdsl diff "position" "2*position"`',
+        ),
+    ],
+)
+def test_a_loss_without_quotes(arguments, said):
+    assert finished(*arguments) == (2, "", f"{said} [bad-argument]\n")

@@ -14,23 +14,22 @@ from typer.testing import CliRunner
 from lossdsl.cli import app
 
 ROOT = Path(__file__).parents[2]
+# The program, which hears Ctrl-C also where these tests run in the background, whose processes a shell lets ignore it.
+HEARS = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("lossdsl", run_name="__main__", alter_sys=True)
+"""
 
 
 class Watching:
     """The command, its lines as they come."""
 
     def __init__(self, folder, *arguments):
-        command = [sys.executable, "-m", "lossdsl", *arguments, "--watch"]
+        command = [sys.executable, "-c", HEARS, *arguments, "--watch"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=environment,
-            # What a shell starts in the background inherits that Ctrl-C is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
         self.lines = queue.Queue()
         self.reader = threading.Thread(target=self._read)
