@@ -86,7 +86,7 @@ class Aside(_Tree):
         return cls(*aside[:2], *leaves, aside[2])
 
 
-class AbstractLoss(eqx.Module):
+class _Loss(eqx.Module):
     label: eqx.AbstractVar[str]
 
     def __call__(self, states, trial_specs, model=None):
@@ -143,7 +143,7 @@ def _composite(base, tree):
 def design(kind=None):
     """A module with the classes, their losses returning trees of a class or mappings."""
 
-    class Loss(AbstractLoss):
+    class AbstractLoss(_Loss):
         label: eqx.AbstractVar[str]
         tree = kind
 
@@ -153,14 +153,14 @@ def design(kind=None):
         def term(self, states, trial_specs, model=None):
             raise NotImplementedError
 
-    class ModelLoss(Loss):
+    class ModelLoss(AbstractLoss):
         label: str
         loss_fn: Any
 
         def term(self, states, trial_specs, model=None):
             return self.loss_fn(model)
 
-    class FuncTermsLoss(Loss):
+    class FuncTermsLoss(AbstractLoss):
         label: str
         build_context: Any
         terms: dict[str, Any]
@@ -178,7 +178,7 @@ def design(kind=None):
         loss_func: Any
 
         def __check_init__(self):
-            if not isinstance(self.loss_func, Loss):
+            if not isinstance(self.loss_func, AbstractLoss):
                 raise ValueError("The loss function must be an instance of `AbstractLoss`")
 
         @eqx.filter_jit
@@ -187,7 +187,7 @@ def design(kind=None):
             return loss_func(states, trial_specs, model)
 
     made = ModuleType("feedbax.loss")
-    made.AbstractLoss, made.CompositeLoss, made.Task = Loss, _composite(Loss, kind), Task
+    made.AbstractLoss, made.CompositeLoss, made.Task = AbstractLoss, _composite(AbstractLoss, kind), Task
     made.ModelLoss, made.FuncTermsLoss = ModelLoss, FuncTermsLoss
     if kind is None:
         made.LossDict = Values
