@@ -174,7 +174,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "axis-there": (LossAxesError, "`{operand}` has the axis `{axis}` already: its axes are {axes}", "{advice}"),
     "no-length": (LossAxesError, "nothing says how long the axis `{axis}` of `{operand}` is", "let it stand beside a value that has this axis, as in `{operand}*x`, or say which: `like=x`"),
     "which-length": (LossDataError, "`{found}` could be {first_length} or {second_length}: `{first}` is {first_shape}, `{second}` is {second_shape}", "say of which, as in `length(axis={axis}, like={first})`"),
-    "time-left": (LossAxesError, "`{operator}` takes one value of each trial, and `{operand}` has `time`: {axes}", "reduce `time` first, as in `{example}`"),
+    "time-left": (LossAxesError, "`{operator}` takes one value of each trial, and `{operand}` has `time`: {axes}", "reduce `time` first, as in `{example}`, or say `axis=batch` for the trials at each step"),
     "window-axes": (LossAxesError, "the window has the axis `{axis}`, which `{operand}` has not: its axes are {axes}", "give it that axis first: `expand({operand}, axis={axis})`"),
     "windows-differ": (LossAxesError, "`{left}` and `{right}` have different windows of time", "{advice}"),
     "steps-differ": (LossAxesError, "`{left}` begins at the step {first}, and `{right}` at the step {second}", "states begin with the initial one: write `[1:]` behind the states; where trials begin with them, say `trials_begin=0` in the vocabulary"),

@@ -286,8 +286,8 @@ FORMULAS = {
     "warmup": lambda value, steps, at: value * np.clip(at / steps, 0, 1),
     "cyclic": cyclic,
 }
-REDUCES = ("sum", "mean", "max", "min", "var", "std", "quantile", "final", "initial")
-RISKS = ("cvar", "worst", "entropic")
+REDUCES = ("sum", "mean", "max", "min", "var", "std", "final", "initial")
+RISKS = ("quantile", "cvar", "worst", "entropic")
 VECTOR = ("norm", "sqnorm", "l1norm", "softmax", "log_softmax", "logsumexp")
 VECTOR_STAYS = ("softmax", "log_softmax")
 PAIRS = ("dot", "cross_entropy", "kl_divergence")

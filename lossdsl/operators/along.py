@@ -54,6 +54,19 @@ def reduces(default: str, *, numbers: int = 0) -> Rule:
     return Rule(fit, option=True)
 
 
+def over_trials(numbers: int) -> Rule:
+    """Takes `batch` away where no axes are given, from what is one value for each trial: `time` must not be left."""
+    inner = reduces(BATCH, numbers=numbers)
+
+    def fit(operands: Sequence[Axes | None], static: Any) -> Fit:
+        found = inner.fit(operands, static)
+        if static is None and TIME in found.result:
+            raise Misfit("time-left", 0)
+        return found
+
+    return Rule(fit, option=True)
+
+
 def _vector(axes: Axes, static: Any, *, one: bool = True, operand: int = 0) -> tuple[str, ...]:
     """The axes of a vector, those that are neither `batch` nor `time`, or those given."""
     found = named(static) or tuple(axis for axis in axes if axis not in (TIME, BATCH))

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.operators.along import reduces
+from lossdsl.operators.along import over_trials, reduces
 from lossdsl.operators.declaration import Axis, op, wide
 
 
@@ -166,15 +166,15 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
 
 
 @op(
-    axes=reduces("time", numbers=1),
+    axes=over_trials(1),
     latex=r"Q_{{{q}}}\left({x}\right)_{{{axis}{where:mask}}}",
     degrees=(1,),
     signs="positive",
-    example="quantile(velocity, 0.9)",
+    example="quantile(sum(velocity), 0.9)",
     domain={"`0 <= q <= 1`": lambda q: 0 <= q <= 1},
 )
 def quantile(x: Array, q: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
-    """The quantile along an axis, `time` if none is given, or several; between two values on a straight line.
+    """The quantile of the trials, or along other axes that are given; between two values on a straight line.
 
     `(1 - h + i)*s_i + (h - i)*s_(i+1)` with the n values sorted, `s_0 <= ... <= s_(n-1)`, `h = q*(n - 1)` and
     `i = floor(h)`; `q = 0.5` is the median. With a mask `where=m` only where it is not 0, and 0 where it is 0

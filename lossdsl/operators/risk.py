@@ -1,33 +1,16 @@
 """What takes the trials away and looks at the bad ones: the tail, the worst, an exponential mean."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.operators.along import reduces
-from lossdsl.operators.axes import BATCH, TIME, Axes, Fit, Misfit, Rule
+from lossdsl.operators.along import over_trials
 from lossdsl.operators.declaration import Axis, op, wide
 from lossdsl.operators.reductions import is_in, largest
 
 
-def _over_trials(numbers: int) -> Rule:
-    """Takes `batch` away, or the axes given; what has `time` left is not yet one value for each trial."""
-    inner = reduces(BATCH, numbers=numbers)
-
-    def fit(operands: Sequence[Axes | None], static: Any) -> Fit:
-        found = inner.fit(operands, static)
-        if TIME in found.result:
-            raise Misfit("time-left", 0)
-        return found
-
-    return Rule(fit, option=True)
-
-
 @op(
-    axes=_over_trials(1),
+    axes=over_trials(1),
     latex=r"\operatorname{{CVaR}}_{{{level}}}{where:under}\left({x}\right)",
     notation=r"\operatorname{CVaR}_{p}\left(x\right) = \min_{c}\; c + \frac{\left\langle \max\left(x - c, 0\right) "
     r"\right\rangle}{1 - p}",
@@ -61,7 +44,7 @@ def cvar(x: Array, level: Array, *, where: Array = 1, axis: Axis) -> Array:  # t
 
 
 @op(
-    axes=_over_trials(0),
+    axes=over_trials(0),
     latex=r"\max_{{{axis}{where:mask}}} {x:power}",
     degrees=(1,),
     signs="positive",
@@ -77,7 +60,7 @@ def worst(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[a
 
 
 @op(
-    axes=_over_trials(1),
+    axes=over_trials(1),
     latex=r"\tfrac{{1}}{{{theta}}} \log \left\langle \exp\left({theta:power}\, {x:power}\right) "
     r"\right\rangle_{{{axis}{where:mask}}}",
     optional=("where",),

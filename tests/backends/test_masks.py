@@ -96,7 +96,7 @@ REDUCED = [
     "min({}, where={})",
     "var({}, where={})",
     "std({}, where={})",
-    "quantile({}, 0.4, where={})",
+    "quantile({}, 0.4, where={}, axis=time)",
     "norm({}, where={}, axis=time)",
     "sqnorm({}, where={}, axis=time)",
     "l1norm({}, where={}, axis=time)",

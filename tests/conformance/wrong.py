@@ -36,7 +36,7 @@ TEXTS = {
     "whole-window": ["cost«@..»", "S + cost«@..end»"],
     "no-unit": ["cost«@0.1..0.2»", "cost«@last 3»", "cost«@..5sec»"],
     "unknown-window": ["cost«@last»", "S*cost«@finl»", "cost«@cue»", "cost«@held..end»", "a = sum(cost«@hel»); a"],
-    "time-left": ["cvar(«cost», 0.9)", "S + worst(«cost»)", "entropic(«pos», 1, axis=(batch, xy))"],
+    "time-left": ["cvar(«cost», 0.9)", "S + worst(«cost»)", "entropic(«tanh(cost)», 1)", "quantile(«cost», 0.5)"],
     "window-axes": ["«lambda»@held", "sum(«mean(cost, axis=batch)»@cue..end)"],
     "windows-differ": ["sum(«cost@held + cost»)", "sqnorm(«pos@held*cost@late»)", "a = cost@held; sum(«a*cost»)"],
     "steps-differ": ["sum(«cost@held*classes@held»)"],

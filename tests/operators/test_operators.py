@@ -406,9 +406,9 @@ ROWS += [
     ("std", "std(cost)", lambda d: trials(d.cost.std(1))),
     ("std", "std(pos, ddof=alpha, axis=(time, xy))", lambda d: trials(d.pos.std((1, 2), ddof=0.75))),
     ("std", "std(cost, where=valid)", lambda d: trials(np.sqrt(weighted_var(d.cost, d.valid)))),
-    ("quantile", "quantile(cost, 0.3)", lambda d: trials(np.quantile(d.cost, 0.3, axis=1))),
-    ("quantile", "quantile(cost, 0)", lambda d: trials(d.cost.min(1))),
-    ("quantile", "quantile(cost, 1)", lambda d: trials(d.cost.max(1))),
+    ("quantile", "quantile(cost, 0.3, axis=time)", lambda d: trials(np.quantile(d.cost, 0.3, axis=1))),
+    ("quantile", "quantile(cost, 0, axis=time)", lambda d: trials(d.cost.min(1))),
+    ("quantile", "quantile(cost, 1, axis=time)", lambda d: trials(d.cost.max(1))),
     ("quantile", "quantile(pos, alpha, axis=(time, xy))", lambda d: trials(np.quantile(d.pos, 0.75, axis=(1, 2)))),
     (
         "quantile",
@@ -417,7 +417,7 @@ ROWS += [
     ),
     (
         "quantile",
-        "quantile(cost, 0.4, where=valid)",
+        "quantile(cost, 0.4, where=valid, axis=time)",
         lambda d: trials(over(d.cost, d.valid, lambda r: np.quantile(r, 0.4))),
     ),
     ("max", "max(cost, where=valid)", lambda d: trials(over(d.cost, d.valid, np.max))),

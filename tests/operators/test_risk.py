@@ -79,6 +79,7 @@ def test_over_trials_and_items():
     ("text", "says"),
     [
         ("cvar(path, 0.9)", "`cvar` takes one value of each trial, and `path` has `time`: (batch, time)"),
+        ("quantile(path, 0.5)", "as in `quantile(sum(path), 0.5)`, or say `axis=batch` for the trials at each step"),
         ("cvar(x, 1)", "`level` is 1"),
         ("entropic(x, 0)", "`theta` is 0"),
     ],
