@@ -11,7 +11,7 @@ from lossdsl.operators.reductions import is_in, largest
 
 @op(
     axes=over_trials(1),
-    latex=r"\operatorname{{CVaR}}_{{{level}}}{where:under}\left({x}\right)",
+    latex=r"\operatorname{{CVaR}}_{{{level}{where:mask}}}\left({x}\right)",
     notation=r"\operatorname{CVaR}_{p}\left(x\right) = \min_{c}\; c + \frac{\left\langle \max\left(x - c, 0\right) "
     r"\right\rangle}{1 - p}",
     degrees=(1,),
