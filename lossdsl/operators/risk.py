@@ -61,7 +61,7 @@ def worst(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[a
 
 @op(
     axes=over_trials(1),
-    latex=r"\tfrac{{1}}{{{theta}}} \log \left\langle \exp\left({theta:power}\, {x:power}\right) "
+    latex=r"\frac{{1}}{{{theta}}} \log \left\langle \exp\left({theta:power}\, {x:power}\right) "
     r"\right\rangle_{{{axis}{where:mask}}}",
     optional=("where",),
     example="entropic(sum(position), 0.1)",
