@@ -23,7 +23,7 @@ STOREYS = {
     "disk": "",
     "explain": "",
     "operators": """axes declaration along arithmetic reductions risk vectors penalties time schedules distributions
-        choices shapes masks windows custom""",
+        choices shapes masks windows custom elsewhere""",
     "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
     "meaning": """given path held symbol quantity propose clock vocabulary defined rules spans inside windows objects
         growth bind weights symbolic scale normal domains feedbax""",

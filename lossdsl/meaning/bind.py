@@ -38,7 +38,7 @@ from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.spans import Spans, timed
 from lossdsl.meaning.vocabulary import Definition, Parameter, Vocabulary
 from lossdsl.meaning.windows import uneven, with_mask
-from lossdsl.operators import OPS, STEP
+from lossdsl.operators import OPS, STEP, called_elsewhere
 
 
 @dataclass(frozen=True)
@@ -282,7 +282,8 @@ class _Binder:
         listed = "the command `lossdsl ops` lists the operators"
         if callee.name in (STEP, *self.vocabulary.names):
             named, listed = [], f"to multiply write `{callee}*(...)`"
-        raise error("unknown-operator", callee.span, name=str(callee), advice=did_you_mean(str(callee), named, listed))
+        advice = called_elsewhere(str(callee)) or did_you_mean(str(callee), named, listed)
+        raise error("unknown-operator", callee.span, name=str(callee), advice=advice)
 
     def check_function(self, name: str, value: Function) -> None:
         check_body(value.called(name), value)

@@ -34,6 +34,7 @@ from lossdsl.operators.declaration import (
     ops as ops,
     wide as wide,
 )
+from lossdsl.operators.elsewhere import called_elsewhere as called_elsewhere
 from lossdsl.operators.masks import (
     SINCE_FIRST as SINCE_FIRST,
     UNDIFFED as UNDIFFED,

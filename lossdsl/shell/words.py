@@ -14,7 +14,7 @@ from lossdsl.explain import explained, explanations
 from lossdsl.language import number_text, shown_axes, signature
 from lossdsl.loss import compile, shortest
 from lossdsl.meaning import FEEDBAX, Quantity, Vocabulary
-from lossdsl.operators import OPS, STEP
+from lossdsl.operators import OPS, STEP, called_elsewhere
 from lossdsl.shell.complete import codes, operators
 from lossdsl.shell.given import STDIN, data_of, vocabulary_at
 from lossdsl.shell.options import Data, Names
@@ -41,7 +41,7 @@ def ops(
         otherwise = (
             "it is a name: `lossdsl names` says what it means" if name in FEEDBAX.names else "`lossdsl ops` lists them"
         )
-        raise error("unknown-operator", name=name, advice=did_you_mean(name, OPS, otherwise))
+        raise error("unknown-operator", name=name, advice=called_elsewhere(name) or did_you_mean(name, OPS, otherwise))
 
 
 def _print_operator(name: str) -> None:
