@@ -60,6 +60,7 @@ if _TYPE_CHECKING:
         TargetSpec as TargetSpec,
         TargetStateLoss as TargetStateLoss,
         delayed_reach_loss as delayed_reach_loss,
+        feedbax_spec as feedbax_spec,
         from_feedbax as from_feedbax,
         hold_loss as hold_loss,
         power_discount as power_discount,
@@ -82,8 +83,8 @@ _LATER = {
         "configs": "LossConfig LossField LossSchema load load_vocabulary save",
         "feedbax": """EffectorFinalVelocityLoss EffectorFixationLoss EffectorPositionLoss EffectorStraightPathLoss
             EffectorVelocityLoss FuncTermsLoss ModelLoss NetworkActivityLoss NetworkOutputLoss StopAtGoalLoss
-            TargetSpec TargetStateLoss delayed_reach_loss from_feedbax hold_loss power_discount simple_reach_loss
-            target_final_state target_zero""",
+            TargetSpec TargetStateLoss delayed_reach_loss feedbax_spec from_feedbax hold_loss power_discount
+            simple_reach_loss target_final_state target_zero""",
         "training": "LossHistory plot_loss_history plot_schedule",
     }.items()
     for name in names.split()

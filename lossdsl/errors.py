@@ -224,6 +224,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "not-installed": (LossError, "{use} needs {package}, which is not installed", "run `pip install {install}`"),
     "feedbax-step": (LossValueError, "the loss needs the training iteration `step`, which Feedbax does not give to a loss", "make `step` a parameter, and change it with `with_parameters`"),
     "same-name": (LossNameError, "the labels `{first}` and `{second}` are both the name `{name}`", "give one of the terms another label; names have no spaces and no capitals here"),
+    "feedbax-spec": (LossValueError, "the term `{label}` {reason}", "{advice}"),
     "feedbax-traced": (LossValueError, "the weight of `{label}` is traced, and this version of Feedbax keeps weights outside of what is traced", "call `to_feedbax()` outside of the function that is compiled"),
     "foreign-loss": (LossValueError, "{got} is not a loss of lossdsl, and cannot be part of one", "make it one, `ld.from_feedbax(...)`, or make ours one of Feedbax, `.to_feedbax()`"),
     "two-outputs": (LossDataError, "the loss reads `{name}`, but the data have `{other}` too, which is what reaches the plant, delayed and with noise", "Feedbax's own `nn_output` is that of `{other}` since April 2024: write `nn_command` for it, or leave it so with `warnings.filterwarnings(\"ignore\", \"the loss reads\")`"),

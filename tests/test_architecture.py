@@ -34,7 +34,7 @@ STOREYS = {
     "configs": "keys yaml_text files project schema config store",
     "training": "history_feedbax history_file history_join history plot balance by_losses by_gradients",
     "adaptive": "",
-    "feedbax": "terms functions targets reaches bridge",
+    "feedbax": "terms functions targets reaches specs bridge",
     "editor": """passage unit marks in_config static in_python read words cursor diagnose hover complete edits positions
         server""",
     "shell": "terminal near given complete options watch evaluate show compare words tools",

@@ -8,6 +8,7 @@ from lossdsl.feedbax.reaches import (
     power_discount as power_discount,
     simple_reach_loss as simple_reach_loss,
 )
+from lossdsl.feedbax.specs import feedbax_spec as feedbax_spec
 from lossdsl.feedbax.targets import (
     TargetSpec as TargetSpec,
     TargetStateLoss as TargetStateLoss,

@@ -13,6 +13,7 @@ from jax import Array
 
 from lossdsl.errors import described, error
 from lossdsl.feedbax.functions import FuncTermsLoss
+from lossdsl.feedbax.specs import from_spec, is_spec
 from lossdsl.loss import AbstractLoss, CompositeLoss
 
 
@@ -46,11 +47,16 @@ def _from_shared(function: Any, shared: tuple[int, Any]) -> Array:
     return _of_each(function(context), trials)
 
 
-def from_feedbax(loss: Any) -> CompositeLoss:
+def from_feedbax(loss: Any, probes: Mapping[str, str] | None = None) -> CompositeLoss:
     """A loss of Feedbax as one of ours: the same terms, weights and labels, made names.
 
     Groups of terms are flattened, with the label of the group before theirs; a weight that is not there is 1. A term
-    that returns one number for all trials counts as that number for each.
+    that returns one number for all trials counts as that number for each. A declarative one, a `LossTermSpec` or its
+    data, becomes a text.
+
+    Args:
+        loss: The loss, or its specification.
+        probes: Where the probes of a specification lie, by name: paths such as `mechanics.effector.pos`.
 
     Raises:
         LossNameError: If two labels are the same name.
@@ -64,6 +70,8 @@ def from_feedbax(loss: Any) -> CompositeLoss:
     """
     if isinstance(loss, AbstractLoss):
         return loss.composite
+    if is_spec(loss):
+        return from_spec(loss, _as_name, probes or {})
     terms = getattr(loss, "terms", None)
     if isinstance(terms, Mapping) and terms:
         return _group(loss, terms, getattr(loss, "weights", None) or {})
@@ -110,4 +118,4 @@ def _names(labels: Iterable[str]) -> dict[str, str]:
 
 
 def _as_name(label: str) -> str:
-    return re.sub(r"\W+", "_", label).strip("_").lower()
+    return re.sub(r"\W+", "_", str(label)).strip("_").lower()

@@ -7,7 +7,7 @@ from tests.conformance.stored import VOCABULARY
 ONLY_CALLS = """
     no-terms two-meanings unknown-label no-weight weight-count unknown-parameter weight-of-parameters unknown-vocabulary
     ensemble scale divide traced-scale two-values bad-argument add no-counterpart no-gradients not-installed feedbax-step
-    no-target two-outputs feedbax-traced foreign-loss same-name not-a-tree no-file not-a-text cannot-write cannot-draw bad-file bad-key term-shape file-kind bad-syntax
+    no-target two-outputs feedbax-traced foreign-loss same-name feedbax-spec not-a-tree no-file not-a-text cannot-write cannot-draw bad-file bad-key term-shape file-kind bad-syntax
     key-twice anchor vocabulary-circle not-in-config no-losses not-stacked history-labels history-steps history-shape
     no-row bad-history history-version state-differs state-value undeclared bad-operator operator-shape operator-result
     no-leaves no-model path-raises not-held values-not-finite values-unknown not-regular too-big bad-config unused-parameter literal-range
