@@ -5,7 +5,6 @@ terms of each trial, `weights` those weights that are made of parameters. Every 
 from. Equal sub-expressions are computed once.
 """
 
-import json
 import keyword
 import re
 from collections import Counter
@@ -13,6 +12,9 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from lossdsl.backends.lower import Lowering
+from lossdsl.backends.masks import denied, is_flag, stand, viewed
+from lossdsl.backends.python import identifier, literal, path, quoted, returned, steps, turned
+from lossdsl.backends.shared import uses
 from lossdsl.errors import clip
 from lossdsl.language import (
     ATOM,
@@ -25,7 +27,6 @@ from lossdsl.language import (
     Name,
     Number,
     by_default,
-    subscript_text,
 )
 from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, each_name, expression, weight_of
 from lossdsl.operators import BESIDE, OWN_SLICE, STEP, TIME, UNSLICED, Axes, Default, named
@@ -39,12 +40,13 @@ _NAMES = "jnp ops floats take parameters quantities objects step states trial_sp
 _TAKEN = {*_NAMES.split(), *keyword.kwlist}
 
 
-def emit(terms: tuple[Term, ...]) -> tuple[str, dict[str, Name]]:
-    """The source of a normal form, and the names that it uses, what is needed first standing first."""
+def emit(terms: tuple[Term, ...]) -> tuple[str, dict[str, Name], frozenset[str]]:
+    """The source of a normal form, the names that it uses, what is needed first standing first, and those of masks."""
     lowering = Lowering()
     bodies = {term.label: lowering.body(term.expr) for term in terms}
     names = each_name(bodies.values(), lowering.definition)
-    return _Writer(terms, bodies, names, lowering.definition).module(), names
+    writer = _Writer(terms, bodies, names, lowering.definition)
+    return writer.module(), names, frozenset(writer.masks)
 
 
 class _Writer:
@@ -66,7 +68,11 @@ class _Writer:
         self.known: dict[bytes, str] = {}
         exprs = [*bodies.values()]
         exprs += [definition(name.meaning) for name in names.values() if isinstance(name.meaning, Defined)]
-        self.uses = _uses(exprs)
+        self.uses, self.instead = uses(exprs)
+        self.masks, self.numbers = stand(exprs)
+        self.flags: dict[bytes, bool] = {}
+        # The variable of a mask that may be of booleans, where another one stands for it as numbers.
+        self.given: dict[str, str] = {}
 
     def module(self) -> str:
         quantities = {n: name.meaning for n, name in self.names.items() if isinstance(name.meaning, Quantity)}
@@ -92,7 +98,7 @@ class _Writer:
         )
 
     def variable(self, name: str) -> str:
-        plain = re.sub("___+", "_", _identifier(name)[:_LONGEST_NAME]).rstrip("_") or "value"
+        plain = re.sub("___+", "_", identifier(name)[:_LONGEST_NAME]).rstrip("_") or "value"
         while plain in self.taken:
             self.repeats[plain] += 1
             plain = f"{plain}_{self.repeats[plain]}"
@@ -114,11 +120,11 @@ class _Writer:
             reader, comment = "floats" if quantity.is_tree else "take", f"# {name}: {quantity.axes_text}"
             first, *others = quantity.places
             if not others:
-                rows.append(f"        {reader}({first.root}, {_path(first.text)}),  {comment}")
+                rows.append(f"        {reader}({first.root}, {path(first.text)}),  {comment}")
             else:
-                paths = [f"            {_path(place.text)}," for place in quantity.places]
+                paths = [f"            {path(place.text)}," for place in quantity.places]
                 rows += [f"        {reader}(", f"            {first.root},", *paths, f"        ),  {comment}"]
-        return ["def quantities(states, trial_specs, model):", *_returned("(", rows, ")")]
+        return ["def quantities(states, trial_specs, model):", *returned("(", rows, ")")]
 
     def per_trial(self, quantities: Mapping[str, Quantity]) -> list[str]:
         self.lines = ["def per_trial(quantities, parameters, step, objects):"]
@@ -128,18 +134,21 @@ class _Writer:
         for name, node in self.names.items():
             self.define(name, node)
         rows = [self.row(term) for term in self.terms]
-        return [*self.lines, *_returned("{", rows, "}")]
+        return [*self.lines, *returned("{", rows, "}")]
 
     def define(self, name: str, node: Name) -> None:
         variable = self.variables[name]
         match node.meaning:
-            case Quantity(dimensions=dimensions) if "1" in dimensions:
+            case Quantity(dimensions=dimensions):
                 ones = tuple(i for i, axis in enumerate(dimensions) if axis == "1")
-                self.lines.append(f"    {variable} = jnp.squeeze({variable}, axis={ones})")
+                self.lines += [f"    {variable} = jnp.squeeze({variable}, axis={ones})"] if ones else []
+                if name in self.masks & self.numbers:
+                    self.given[name], self.variables[name] = variable, self.variable(f"{name}_number")
+                    self.lines.append(f"    {self.variables[name]} = ops.number({variable})")
             case Parameter() if name != STEP:
-                self.lines.append(f"    {variable} = parameters[{_quoted(name)}]")
+                self.lines.append(f"    {variable} = parameters[{quoted(name)}]")
             case Object():
-                self.lines.append(f"    {variable} = objects[{_quoted(name)}]()")
+                self.lines.append(f"    {variable} = objects[{quoted(name)}]()")
             case Defined(expr=expr) as meaning:
                 lowered = self.definition(meaning)
                 # What tells the lengths of its axes may tell another order too.
@@ -147,12 +156,14 @@ class _Writer:
                 self.known.setdefault(lowered.content, variable)
 
     def row(self, term: Term) -> str:
-        body = self.bodies[term.label]
+        body, factor = _factored(self.bodies[term.label])
         axes, code = list(body.axes or ()), self.code(body, SUM)
         if TIME in axes:
             code = f"ops.sum({code}, axis={axes.index(TIME)})"
+        if factor is not None:
+            code = f"ops.scaled({code}, {self.code(factor, SUM)})"
         written = str(term.expr)
-        return f"        {_quoted(term.label)}: {code}," + ("" if written == term.label else f"  # {clip(written)}")
+        return f"        {quoted(term.label)}: {code}," + ("" if written == term.label else f"  # {clip(written)}")
 
     def weights(self) -> list[str]:
         self.lines = ["def weights(parameters, step):"]
@@ -163,17 +174,22 @@ class _Writer:
             if name not in self.variables:
                 self.variables[name] = self.variable(name)
             self.define(name, node)
-        rows = [f"        {_quoted(label)}: {self.code(expr, SUM)},  # {expr!s}" for label, expr in exprs.items()]
-        return [*self.lines, *_returned("{", rows, "}")]
+        rows = [f"        {quoted(label)}: {self.code(expr, SUM)},  # {expr!s}" for label, expr in exprs.items()]
+        return [*self.lines, *returned("{", rows, "}")]
 
     def code(self, node: Expr, level: int) -> str:
         """The Python expression of a node, in parentheses where it binds looser than `level`."""
+        node = self.made(node)
         if isinstance(node, Call) and node.content in self.known:
             return self.known[node.content]
         code, binds = self.inline(node)
         if isinstance(node, Call) and (self.shared(node) or len(code) > _LONGEST):
             return self.hoist(node, code)
         return code if binds >= level else f"({code})"
+
+    def made(self, node: Expr) -> Expr:
+        """What an expression is made of, where that is there too."""
+        return self.instead.get(node.content, node) if isinstance(node, Call) else node
 
     def shared(self, node: Call) -> bool:
         return not node.constant and self.uses[node.content] > 1
@@ -185,14 +201,14 @@ class _Writer:
     def inline(self, node: Expr) -> tuple[str, int]:
         match node:
             case Number():
-                return _literal(node.value), ATOM
+                return literal(node.value), ATOM
             case Name() if node.name == STEP:
                 # Whole for a schedule of it; a float in arithmetic, where a whole number would wrap around.
                 return "jnp.asarray(step, float)", ATOM
             case Name():
                 return self.variables[node.name], ATOM
             case Call() if node.constant and isinstance(value := weight_of(node), Fraction):
-                return (_literal(value), ATOM) if value >= 0 else (f"-{_literal(-value)}", UNARY)
+                return (literal(value), ATOM) if value >= 0 else (f"-{literal(-value)}", UNARY)
             case Call():
                 return self.operator(node)
         raise AssertionError(f"please report: no code for {type(node)}")
@@ -203,20 +219,29 @@ class _Writer:
         match node.op.name:
             case "+":
                 return self.sum(node, frame), SUM
+            case "*" if self.flagged(node):
+                flag, x = node.args if self.is_flag(node.args[0]) else node.args[::-1]
+                return f"ops.flagged({self.aligned(x, frame, SUM)}, {self.mask(flag, frame)})", ATOM
             case "*" | "/" as sign:
                 return f"{self.aligned(*args[0], PRODUCT)} {sign} {self.aligned(*args[1], UNARY)}", PRODUCT
             case "neg":
+                inner = self.made(node.args[0])
+                if isinstance(inner, Call) and inner.op is node.op and not inner.constant:
+                    return self.code(inner.args[0], ATOM), ATOM
                 return f"-{self.code(node.args[0], UNARY)}", UNARY
             case "**":
                 return f"{self.aligned(*args[0], ATOM)} ** {self.aligned(*args[1], UNARY)}", POWER
             case "[]":
-                before = ":, " * list(frame).index(TIME)
-                return f"{self.code(node.args[0], ATOM)}[{before}{subscript_text(node.static)}]", ATOM
+                return f"{self.code(node.args[0], ATOM)}[{steps(node)}]", ATOM
         if node.op.renames:
             return self.code(node.args[0], ATOM), ATOM
         parameters = node.op.parameters(len(args))
         written = [self.argument(node, *parameter, arg) for parameter, arg in zip(parameters, node.args, strict=True)]
         return f"ops.{node.op.code}({', '.join([*filter(None, written), *self.axis(node)])})", ATOM
+
+    def flagged(self, node: Call) -> bool:
+        """Whether one factor of a product is 0 or 1, and the other one is not."""
+        return [not arg.constant and self.is_flag(arg) for arg in node.args].count(True) == 1
 
     def argument(self, node: Call, parameter: str, default: Default, arg: Expr) -> str:
         """An argument as it is given to the function; a mask that leaves nothing out is left away."""
@@ -225,8 +250,37 @@ class _Writer:
         if default == BESIDE:
             return f"{parameter}={self.lengths(node, arg)}"
         is_step = default == STEP and isinstance(arg, Name) and arg.name == STEP
-        code = STEP if is_step else self.aligned(arg, node.fit.frame, SUM)
+        code = STEP if is_step else self.operand(node, parameter, arg)
         return code if default is None and parameter not in node.op.named else f"{parameter}={code}"
+
+    def operand(self, node: Call, parameter: str, arg: Expr) -> str:
+        """An operand, aligned to the others."""
+        frame = node.fit.frame
+        return self.aligned(arg, frame, SUM) if parameter != node.op.mask else self.mask(arg, frame)
+
+    def mask(self, arg: Expr, frame: Axes) -> str:
+        """A mask, as booleans if it can be."""
+        axes = list(arg.axes or ())
+        if viewed(arg) is not None:
+            return turned(self.view(arg), axes, frame)
+        inner = denied(arg, self.is_flag)
+        if inner is not None:
+            return f"{self.aligned(inner, frame, ATOM)} == 0"
+        if not arg.constant and self.is_flag(arg):
+            return f"{self.aligned(arg, frame, ATOM)} != 0"
+        return self.aligned(arg, frame, SUM)
+
+    def is_flag(self, node: Expr) -> bool:
+        """Whether an expression is 0 or 1 whatever its quantities are."""
+        return is_flag(node, self.definition, self.flags)
+
+    def view(self, node: Expr) -> str:
+        """A quantity as it is given, or steps of it."""
+        if isinstance(node, Name):
+            return self.given.get(node.name, self.variables[node.name])
+        assert isinstance(node, Call)
+        code = self.view(node.args[0])
+        return code if node.op.renames else f"{code}[{steps(node)}]"
 
     def lengths(self, node: Call, like: Expr) -> str:
         """How long the axes of an operator are, as the value has them that tells."""
@@ -257,47 +311,14 @@ class _Writer:
     def aligned(self, node: Expr, frame: Axes, level: int) -> str:
         """The operand with the dimensions of the frame, those that it lacks having length 1."""
         axes = list(node.axes or ())
-        if not axes or axes == list(frame):
-            return self.code(node, level)
-        code = self.code(node, ATOM)
-        order = [axes.index(axis) for axis in frame if axis in axes]
-        if order != sorted(order):
-            code = f"jnp.transpose({code}, {tuple(order)})"
-        index = [":" if axis in axes else "None" for axis in frame]
-        return code if "None" not in index else f"{code}[{', '.join(index)}]"
+        is_turned = bool(axes) and axes != list(frame)
+        return turned(self.code(node, ATOM), axes, frame) if is_turned else self.code(node, level)
 
 
-def _uses(exprs: list[Expr]) -> Counter[bytes]:
-    """How often each operation is needed, its own operands counted once."""
-    uses: Counter[bytes] = Counter()
-    stack = list(exprs)
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Call):
-            content = node.content
-            uses[content] += 1
-            if uses[content] == 1:
-                stack += node.args
-    return uses
-
-
-_quoted = json.JSONEncoder(ensure_ascii=False).encode
-
-
-def _path(path: str) -> str:
-    """A path as Python writes it, its keys in quotes as they are."""
-    return repr(path) if '"' in path else _quoted(path)
-
-
-def _returned(opening: str, rows: list[str], closing: str) -> list[str]:
-    return [f"    return {opening}", *rows, f"    {closing}"] if rows else [f"    return {opening}{closing}"]
-
-
-def _literal(value: Fraction) -> str:
-    return str(value.numerator) if value.denominator == 1 and value < 10**6 else repr(float(value))
-
-
-def _identifier(name: str) -> str:
-    """A Python variable that reads like the name."""
-    plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
-    return plain if plain and not plain[0].isdigit() else f"_{plain}"
+def _factored(body: Expr) -> tuple[Expr, Expr | None]:
+    """What of a product is of trials and steps, and the factor that has neither, which may follow their mean."""
+    if isinstance(body, Call) and body.op.name == "*":
+        for x, factor in (body.args, body.args[::-1]):
+            if x.axes and not factor.axes:
+                return x, factor
+    return body, None

@@ -21,7 +21,7 @@ from lossdsl.backends.reader import reader
 from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Expr, Number
 from lossdsl.meaning import ROOTS, Defined, Object, Parameter, Quantity, Term, each_name, expression
-from lossdsl.operators import BATCH, STEP, Axes, wide
+from lossdsl.operators import BATCH, STEP, Axes, Scaled, number, wide
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,7 @@ class Program:
         parameters: The parameters that it uses, `step` left out.
         objects: The Python terms that it was built with, by name; a loss holds those that it calls.
         uses_step: Whether it needs `step`.
+        masks: The quantities that stand as masks, which stay booleans if they are.
     """
 
     source: str
@@ -46,6 +47,7 @@ class Program:
     parameters: tuple[str, ...]
     objects: Mapping[str, Object]
     uses_step: bool
+    masks: frozenset[str]
 
     def __repr__(self) -> str:
         return f"Program of {listed(self.terms)}"
@@ -100,12 +102,23 @@ class Program:
 
     def per_trial(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> dict[str, Array]:
         """The terms before the mean over `batch`, without weights; data that does not fit is refused."""
+        found = self._scaled(parameters, step, arrays, objects)
+        return {label: value * factor for label, (value, factor) in zip(self.terms, found, strict=True)}
+
+    def _scaled(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any) -> list[Scaled]:
         self.check(arrays)
         if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
             _check_literals(self.terms)
         batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
         called = {name: _called(name, term, self.objects[name].axes, batch) for name, term in dict(objects).items()}
-        return self.functions["per_trial"](jax.tree.map(_as_float, list(arrays)), parameters, _step(step), called)
+        found = self.functions["per_trial"](self._numbers(arrays), parameters, _step(step), called)
+        return [value if isinstance(value, Scaled) else Scaled(value, 1) for value in found.values()]
+
+    def _numbers(self, arrays: Sequence[Any]) -> list[Any]:
+        """The arrays as floats, but a mask of booleans as it is."""
+        given = zip(self.quantities, arrays, strict=True)
+        is_flag = [name in self.masks and getattr(array, "dtype", None) == np.bool_ for name, array in given]
+        return [a if flag else jax.tree.map(number, a) for a, flag in zip(arrays, is_flag, strict=True)]
 
     def _batched(self, arrays: Sequence[Any]) -> list[tuple[Quantity, Any]]:
         return [(q, a) for q, a in zip(self.quantities.values(), arrays, strict=True) if BATCH in q.dimensions]
@@ -135,9 +148,9 @@ class Program:
 
         Weights that are numbers stay with the caller, who has them: an array handed back takes time.
         """
-        raw = [wide(value) for value in self.per_trial(parameters, step, arrays, objects).values()]
+        found = [(wide(value), factor) for value, factor in self._scaled(parameters, step, arrays, objects)]
         # What is handed back is a copy: the caller may donate what is given or what is returned.
-        raw = [jnp.array(value) if trials else jnp.mean(value) for value in raw]
+        raw = [(jnp.array(value) if trials else jnp.mean(value)) * factor for value, factor in found]
         weights = self.weights(numbers, parameters, step)
         values = [weighted(value, weight) for value, weight in zip(raw, weights, strict=True)]
         copies = zip(weights, values, self.terms, strict=True)
@@ -199,7 +212,7 @@ _PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()
 
 def build(terms: tuple[Term, ...]) -> Program:
     """The program of a normal form."""
-    source, names = emit(terms)
+    source, names, masks = emit(terms)
     scales = each_name([expression(term.factor) for term in terms if term.number is None])
     meanings: dict[str, Any] = {name: node.meaning for name, node in {**scales, **names}.items()}
     parameters = [name for name, meaning in meanings.items() if isinstance(meaning, Parameter)]
@@ -211,6 +224,7 @@ def build(terms: tuple[Term, ...]) -> Program:
         parameters=tuple(name for name in parameters if name != STEP),
         objects={n: node.meaning for n, node in names.items() if isinstance(node.meaning, Object)},
         uses_step=STEP in parameters,
+        masks=masks,
     )
 
 
@@ -229,17 +243,6 @@ def _check_literals(terms: Mapping[str, Expr]) -> None:
                 failure = error("literal-range", number=str(node))
                 failure.term = name if name in terms else data.term_with(terms, name)
                 raise failure
-
-
-def _as_float(array: Any) -> Any:
-    """Masks and counts as the floats that they stand for, since int8 wraps around in a square; 16-bit ones as float32.
-
-    In float16 a square overflows at 256. XLA widens them where they are read, no wide copy is made.
-    """
-    if not hasattr(array, "dtype"):
-        return array
-    is_float = jnp.issubdtype(array.dtype, jnp.inexact)
-    return wide(jnp.asarray(array)) if is_float else jnp.asarray(array, jnp.result_type(float))
 
 
 def _step(step: Any) -> Any:

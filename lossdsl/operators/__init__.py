@@ -22,6 +22,7 @@ from lossdsl.operators.axes import (
     Fit as Fit,
     Misfit as Misfit,
     dual as dual,
+    elementwise as elementwise,
     named as named,
 )
 from lossdsl.operators.custom import operator as operator
@@ -31,11 +32,14 @@ from lossdsl.operators.declaration import (
     STEP as STEP,
     Default as Default,
     Op as Op,
+    Scaled as Scaled,
+    number as number,
     ops as ops,
     wide as wide,
 )
 from lossdsl.operators.elsewhere import called_elsewhere as called_elsewhere
 from lossdsl.operators.masks import (
+    GRADIENT_WHERE as GRADIENT_WHERE,
     SINCE_FIRST as SINCE_FIRST,
     UNDIFFED as UNDIFFED,
     UNSLICED as UNSLICED,

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.axes import elementwise
-from lossdsl.operators.declaration import op
+from lossdsl.operators.declaration import nonzero, op
 
 
 @op(axes=elementwise, latex=r"\min\left({x}{rows}\right)", repeats=("y",), row=", {y}", example="minimum(position, 1)")
@@ -39,19 +39,37 @@ def clip(x: Array, low: Array, high: Array) -> Array:
     return jnp.clip(x, low, high)
 
 
-@op(axes=elementwise, latex=r"\left[{x} > {y}\right]", example="greater(velocity, 0.01)*position", flat=("x", "y"))
+@op(
+    axes=elementwise,
+    latex=r"\left[{x} > {y}\right]",
+    example="greater(velocity, 0.01)*position",
+    flat=("x", "y"),
+    indicates=True,
+)
 def greater(x: Array, y: Array) -> Array:
     """The indicator of `x > y`: 1 where it holds, else 0; its gradient is 0."""
     return jnp.asarray(x > y, jnp.result_type(x, y, float))
 
 
-@op(axes=elementwise, latex=r"\left[{x} < {y}\right]", example="less(velocity, 0.01)*position", flat=("x", "y"))
+@op(
+    axes=elementwise,
+    latex=r"\left[{x} < {y}\right]",
+    example="less(velocity, 0.01)*position",
+    flat=("x", "y"),
+    indicates=True,
+)
 def less(x: Array, y: Array) -> Array:
     """The indicator of `x < y`: 1 where it holds, else 0; its gradient is 0."""
     return greater(y, x)
 
 
-@op(axes=elementwise, latex=r"\left[{x} = {y}\right]", example="equal(position, 0)*velocity", flat=("x", "y"))
+@op(
+    axes=elementwise,
+    latex=r"\left[{x} = {y}\right]",
+    example="equal(position, 0)*velocity",
+    flat=("x", "y"),
+    indicates=True,
+)
 def equal(x: Array, y: Array) -> Array:
     """The indicator of `x = y`: 1 where it holds exactly, else 0; its gradient is 0."""
     return jnp.asarray(x == y, jnp.result_type(x, y, float))
@@ -68,7 +86,8 @@ def sign(x: Array) -> Array:
     latex=r"\begin{{cases}} {x} & {mask} \\ {y} & \text{{else}} \end{{cases}}",
     example="where(greater(position, 1), sqrt(position), position)",
     flat=("mask",),
+    mask="mask",
 )
 def where(mask: Array, x: Array, y: Array) -> Array:
     """The value of `x` where a mask is not 0, else `y`; there is no gradient to the one that is not taken."""
-    return jnp.where(mask != 0, x, y)
+    return jnp.where(nonzero(mask), x, y)

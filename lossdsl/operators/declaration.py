@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
@@ -51,6 +51,8 @@ class Op:
         reads: What a step of the result is made of along the axis that it works along and keeps: `"all"` steps of the
             operand, the `"same"`, `"before"`, that step and those before, or `"after"`, that step and those after.
         flat: The parameters to which no gradient goes.
+        mask: The parameter that is a mask, which may be of booleans.
+        indicates: Whether it is 0 or 1 whatever its operands are.
         degrees: To which power a factor of each operand goes before the operator: `(2, 1)` for `x**2 * y`, and for one
             that is linear `(1,)`.
         signs: Of what factors that holds: of `"any"`, of any by their `"absolute"` value, or of `"positive"` ones.
@@ -85,6 +87,8 @@ class Op:
     renames: bool = False
     reads: str = "all"
     flat: tuple[str, ...] = ()
+    mask: str = ""
+    indicates: bool = False
     code: str = ""
     degrees: tuple[int, ...] = ()
     signs: str = "any"
@@ -157,7 +161,8 @@ def op(
         named = tuple(p.name for p in given if p.kind == p.KEYWORD_ONLY)
         whole = next((p.name for p in given if p.annotation is int), "")
         degrees = (1,) if linear else ()
-        fields = {"named": named, "whole": whole, "code": called, "degrees": degrees, **more}
+        mask = "where" if "where" in named else ""
+        fields = {"named": named, "whole": whole, "code": called, "degrees": degrees, "mask": mask, **more}
         CALLED[fields["code"]] = lower
         OPS[called] = Op(called, lower, axes, linear, latex, example, doc, defaults, axes.option, **fields)
         return lower
@@ -190,6 +195,35 @@ def wide(x: Array) -> Array:
     """Sixteen-bit floats as float32, which is where their reductions accumulate."""
     return x.astype(jnp.float32) if x.dtype in (jnp.float16, jnp.bfloat16) else x
 
+
+def number(x: Any) -> Any:
+    """Masks and counts as the floats that they stand for, since int8 wraps around in a square; 16-bit ones as float32.
+
+    In float16 a square overflows at 256. XLA widens them where they are read, no wide copy is made.
+    """
+    if not hasattr(x, "dtype"):
+        return x
+    is_float = jnp.issubdtype(x.dtype, jnp.inexact)
+    return wide(jnp.asarray(x)) if is_float else jnp.asarray(x, jnp.result_type(float))
+
+
+def nonzero(mask: Any) -> Array:
+    """Where a mask leaves in: where it is not 0."""
+    mask = jnp.asarray(mask)
+    return mask if mask.dtype == bool else mask != 0
+
+
+class Scaled(NamedTuple):
+    """A term before the mean over trials, and a factor that no trial has for itself: it follows the mean."""
+
+    value: Array
+    factor: Array | int
+
+
+# Emitted code has a factor of all trials.
+CALLED["scaled"] = Scaled
+# Emitted code makes numbers of a mask that is both.
+CALLED["number"] = number
 
 # What `axis=` is given as: the position of one axis, or of several.
 Axis = int | tuple[int, ...]

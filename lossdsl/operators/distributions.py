@@ -1,22 +1,51 @@
 """Distributions that are given by their logits."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.along import classes, features
 from lossdsl.operators.axes import elementwise
-from lossdsl.operators.declaration import op, wide
+from lossdsl.operators.declaration import nonzero, op, wide
 from lossdsl.operators.reductions import all_in, picked
 
 
 def _powers(x: Array, where: Array, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """The numbers that a mask leaves in less the largest, else 0, their exponentials, else 0, and the largest."""
-    valid = jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
-    top = jnp.max(jnp.where(valid, x, -jnp.inf), axis=axis, keepdims=True)
+    """The numbers that a mask leaves in less the largest, else -inf, their exponentials, and the largest."""
+    valid = jnp.broadcast_to(nonzero(where), x.shape)
+    top = jnp.max(jnp.where(valid, x, -jnp.inf), axis=axis)
     top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0))
-    less = jnp.where(valid, x - top, 0)
-    return less, jnp.where(valid, jnp.exp(less), 0), top
+    less = jnp.where(valid, x - jnp.expand_dims(top, axis), -jnp.inf)
+    return less, jnp.exp(less), top
+
+
+def _summed(x: Array, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """The exponentials of the numbers less the largest, their sum, and the largest.
+
+    As `jax.nn.log_softmax` has them, so that XLA computes once what a loss asks for in several ways.
+    """
+    top = jax.lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True))
+    powers = jnp.exp(x - top)
+    return powers, jnp.sum(powers, axis=axis, keepdims=True), top
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _surprise(logits: Array, label: Array, axis: int) -> Array:
+    """The negative of `log_softmax` at one class, which needs no array of all."""
+    _, total, top = _summed(logits, (axis,))
+    return jnp.squeeze(jnp.log(total) - (picked(logits, label, axis) - top), axis)
+
+
+@_surprise.defjvp
+def _(axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    logits, label = primals
+    powers, total, _ = _summed(logits, (axis,))
+    classes = jnp.arange(logits.shape[axis]).reshape([-1 if i == axis else 1 for i in range(logits.ndim)])
+    # The scatter that is the gradient of what is picked would be one more pass over all classes.
+    slope = powers / total - (label == classes)
+    return _surprise(logits, label, axis), jnp.sum(slope * tangents[0], axis=axis)
 
 
 def _or_one(total: Array) -> Array:
@@ -58,7 +87,7 @@ def log_softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array: 
     if all_in(where):
         return jax.nn.log_softmax(wide(x), axis)
     less, powers, _ = _powers(wide(x), where, axis)
-    return jnp.where(jnp.asarray(where) != 0, less - jnp.log(_or_one(jnp.sum(powers, axis=axis, keepdims=True))), 0)
+    return jnp.where(nonzero(where), less - jnp.log(_or_one(jnp.sum(powers, axis=axis, keepdims=True))), 0)
 
 
 @op(
@@ -75,9 +104,10 @@ def logsumexp(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  #
     Source: `jax.nn.logsumexp`.
     """
     if all_in(where):
-        return jax.nn.logsumexp(wide(x), axis)
+        _, total, top = _summed(wide(x), axis)
+        return jnp.squeeze(jnp.where(jnp.isfinite(top), jnp.log(total) + top, top), axis)
     _, powers, top = _powers(wide(x), where, axis)
-    return jnp.log(_or_one(jnp.sum(powers, axis=axis))) + jnp.squeeze(top, axis)
+    return jnp.log(_or_one(jnp.sum(powers, axis=axis))) + top
 
 
 @op(
@@ -96,10 +126,7 @@ def cross_entropy(logits: Array, labels: Array, *, axis: tuple[int, ...]) -> Arr
     labels = labels.reshape(labels.shape or (1,) * logits.ndim)
     if len(axis) > 1 or labels.shape[axis[0]] == logits.shape[axis[0]]:
         return -jnp.sum(jnp.asarray(labels, logits.dtype) * jax.nn.log_softmax(logits, axis), axis=axis)
-    # `log_softmax` at that one class, which needs no array of all.
-    top = jax.lax.stop_gradient(jnp.max(logits, axis=axis, keepdims=True))
-    log_total = jnp.log(jnp.sum(jnp.exp(logits - top), axis=axis))
-    return log_total - jnp.squeeze(picked(logits, labels, axis[0]) - top, axis)
+    return _surprise(logits, labels, axis[0])
 
 
 @op(

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.operators.axes import TIME, Fit, Rule, align
-from lossdsl.operators.declaration import inner
+from lossdsl.operators.axes import TIME, Fit, Rule, align, between, without
+from lossdsl.operators.declaration import CALLED, inner, nonzero
 
 
 def until_last(mask: Array, *, axis: int) -> Array:
@@ -37,6 +37,20 @@ def unsliced(mask: Array, x: Array, *, axis: int, at: Any) -> Array:
     return jnp.zeros(shape, mask.dtype).at[(slice(None),) * axis + (at,)].set(mask)
 
 
+def gradient_where(x: Array, mask: Array) -> Array:
+    """The value itself, whose gradient is 0 where the mask is 0, whatever comes back there."""
+    return jnp.where(nonzero(mask), x, jax.lax.stop_gradient(x))
+
+
+def flagged(x: Array, flag: Array) -> Array:
+    """The product with what is 0 or 1 alone, of which no array of numbers is made."""
+    return jnp.where(nonzero(flag), x, 0 * x)
+
+
+# Emitted code multiplies so.
+CALLED["flagged"] = flagged
+
+
 def _of_axis(operands: Any, static: Any) -> Fit:
     frame = align(operands)
     return Fit(frame, frame, static)
@@ -46,7 +60,14 @@ def _of_slice(operands: Any, static: Any) -> Fit:
     return _of_axis(operands, TIME)
 
 
+def _of_both(operands: Any, static: Any) -> Fit:
+    x, mask = (axes or {} for axes in operands)
+    frame = between(x, without(mask, *x), mask)
+    return Fit(frame, frame)
+
+
 UNTIL_LAST = inner(until_last, Rule(_of_axis), {"mask": None})
 SINCE_FIRST = inner(since_first, Rule(_of_axis), {"mask": None})
 UNDIFFED = inner(undiffed, Rule(_of_axis), {"mask": None, "x": None})
 UNSLICED = inner(unsliced, Rule(_of_slice), {"mask": None, "x": None})
+GRADIENT_WHERE = inner(gradient_where, Rule(_of_both), {"x": None, "mask": None}, mask="mask")

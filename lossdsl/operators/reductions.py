@@ -1,5 +1,6 @@
 """What takes an axis away, `time` if none is given, or several."""
 
+import math
 from typing import Any
 
 import jax
@@ -7,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.along import over_trials, reduces
-from lossdsl.operators.declaration import Axis, op, wide
+from lossdsl.operators.declaration import Axis, nonzero, op, wide
 
 
 def all_in(where: Any) -> bool:
@@ -17,12 +18,22 @@ def all_in(where: Any) -> bool:
 
 def left_in(x: Array, where: Any) -> Array:
     """The numbers themselves, but 0 where a mask is 0."""
-    return x if all_in(where) else jnp.where(jnp.asarray(where) != 0, x, 0)
+    return x if all_in(where) else jnp.where(nonzero(where), x, 0)
 
 
 def masked(x: Array, where: Any) -> Array:
     """The product with a mask, 0 where the mask is 0 whatever stands there."""
-    return x if all_in(where) else left_in(x, where) * jnp.asarray(where, x.dtype)
+    if all_in(where) or jnp.asarray(where).dtype == bool:
+        return left_in(x, where)
+    return left_in(x, where) * jnp.asarray(where, x.dtype)
+
+
+def counted(x: Array, where: Any, axis: Axis) -> Array:
+    """How much a mask counts of each group, a weight for that weight."""
+    where = jnp.reshape(jnp.asarray(where, x.dtype), jnp.shape(where) or (1,) * x.ndim)
+    axes = (axis,) if isinstance(axis, int) else axis
+    # Where the mask lacks an axis it is not made as large as what it masks.
+    return jnp.sum(where, axis=axis) * math.prod(x.shape[i] for i in axes if where.shape[i] != x.shape[i])
 
 
 @op(
@@ -55,8 +66,8 @@ def mean(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     x = wide(x)
     if all_in(where):
         return jnp.mean(x, axis=axis)
-    counted = jnp.sum(jnp.broadcast_to(jnp.asarray(where, x.dtype), x.shape), axis=axis)
-    return jnp.sum(masked(x, where), axis=axis) / jnp.where(counted == 0, 1, counted)
+    total = counted(x, where, axis)
+    return jnp.sum(masked(x, where), axis=axis) / jnp.where(total == 0, 1, total)
 
 
 def picked(table: Array, place: Array, axis: int) -> Array:
@@ -68,7 +79,7 @@ def picked(table: Array, place: Array, axis: int) -> Array:
 
 def is_in(x: Array, where: Any) -> Array:
     """Which numbers a mask leaves in, in the shape of `x`."""
-    return jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
+    return jnp.broadcast_to(nonzero(where), x.shape)
 
 
 def largest(x: Array, where: Any, axis: Axis) -> Array:
@@ -132,10 +143,10 @@ def var(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  #
     """
     x = wide(x)
     middle = jnp.expand_dims(mean(x, where=where, axis=axis), axis)
-    counted = jnp.sum(jnp.broadcast_to(jnp.asarray(where, x.dtype), x.shape), axis=axis) - ddof
+    left = counted(x, where, axis) - ddof
     # What is left out is replaced before it is squared, since the square of infinity has no gradient.
     total = jnp.sum(masked(jnp.square(jnp.where(is_in(x, where), x, middle) - middle), where), axis=axis)
-    return jnp.where(counted > 0, total / jnp.where(counted > 0, counted, 1), 0)
+    return jnp.where(left > 0, total / jnp.where(left > 0, left, 1), 0)
 
 
 @op(

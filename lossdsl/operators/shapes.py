@@ -164,6 +164,7 @@ def gather(table: Array, i: Array, *, axis: int) -> Array:
     axes=Rule(_marks, option=True),
     optional=("like",),
     flat=("i", "like"),
+    indicates=True,
     latex=r"\left[{i} = \operatorname{{index}}_{{{named}}}\right]",
     example="sqnorm(one_hot(equal(nn_output, 0), axis=output) - softmax(net.output))",
 )

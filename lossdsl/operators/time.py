@@ -9,7 +9,7 @@ from jax import Array
 
 from lossdsl.operators.along import along, recurrence, shortens, spectrum
 from lossdsl.operators.axes import subscript
-from lossdsl.operators.declaration import op, symbol, wide
+from lossdsl.operators.declaration import nonzero, op, symbol, wide
 from lossdsl.operators.reductions import all_in, masked
 
 _PICKED: dict[str, Any] = {
@@ -31,7 +31,7 @@ def _picked(x: Array, where: Array, axis: int, last: bool) -> Array:
     """The first or last value that a mask leaves in, 0 where there is none."""
     if all_in(where):
         return jax.lax.index_in_dim(x, -1 if last else 0, axis, keepdims=False)
-    valid = jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
+    valid = jnp.broadcast_to(nonzero(where), x.shape)
     place = x.shape[axis] - 1 - jnp.argmax(jnp.flip(valid, axis), axis) if last else jnp.argmax(valid, axis)
     found = jnp.take_along_axis(x, jnp.expand_dims(place, axis), axis)
     return jnp.where(jnp.any(valid, axis), jnp.squeeze(found, axis), 0)
@@ -89,7 +89,7 @@ def cumsum(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[a
 def _extreme(x: Array, where: Array, axis: int) -> Array:
     if all_in(where):
         return jax.lax.cummax(x, axis)
-    valid = jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
+    valid = jnp.broadcast_to(nonzero(where), x.shape)
     so_far = jax.lax.cummax(jnp.where(valid, x, -jnp.inf), axis)
     return jnp.where(jax.lax.cummax(valid.astype(int), axis) != 0, so_far, 0)
 
@@ -145,7 +145,7 @@ def discount(x: Array, *, exponent: Array, where: Array = 1, axis: int) -> Array
     if all_in(where):
         ramp = jnp.arange(1, steps + 1, dtype=dtype) / steps
         return wide(x) * (ramp**exponent).reshape([steps if i == axis else 1 for i in range(x.ndim)])
-    valid = jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
+    valid = jnp.broadcast_to(nonzero(where), x.shape)
     counted = jnp.cumsum(valid, axis, dtype=dtype)
     ramp = counted / jnp.maximum(jnp.sum(valid, axis, keepdims=True), 1)
     # The root of 0 has no gradient.
@@ -167,7 +167,7 @@ def discounted_sum(x: Array, gamma: Array, *, last: Array = 0, where: Array = 1,
     Source: Sutton and Barto (2018), section 3.3; Blelloch (1990), Prefix sums and their applications, section 1.4.
     """
     x = wide(x)
-    valid = jnp.broadcast_to(jnp.asarray(where) != 0, x.shape)
+    valid = jnp.broadcast_to(nonzero(where), x.shape)
     gains = jnp.where(valid, jnp.broadcast_to(gamma, x.shape).astype(x.dtype), 1)
     sums = jnp.where(valid, x, 0)
 

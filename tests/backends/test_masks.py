@@ -173,17 +173,26 @@ def test_a_trial_with_nothing_in_it_gives_nothing(reduced):
         "sum(sum(log(pos)*expand(log(y), axis=xy), where=expand(valid, axis=xy), axis=(time, xy)), axis=batch)",
         "mean(minimum(log(x), x, 1), where=valid)",
         "mean(dot(one_hot(where(valid, 1, 7), axis=xy), log(pos)), where=valid)",
+        # The gradient would go from one step or trial to another.
+        "mean(log(cumsum(log(x)))*cummax(y), where=valid)",
+        "mean(sum(dot(log(pos), rename(pos, time=t), axis=xy), where=rename(valid, time=t), axis=t), where=valid)",
+        "mean(log(x)*square(S)*alpha + expand(S, axis=time)*log(y), where=valid)",
+        "mean(discounted_sum(log(x), sigmoid(log(y)), last=S, where=valid), where=valid)",
+        "mean(quadratic_form(log(pos), Q), where=valid)",
+        "mean(log(sum(matvec(Q, log(pos)), axis=xy)), where=valid)",
     ],
 )
 def test_nothing_comes_from_where_a_mask_is_0(text):
     states = data()
     for name in ("x", "y", "pos"):
         states[name][VALID == 0] = np.nan
-    value, (gradient, _) = value_and_gradients(ld.compile(text, VOCABULARY), states)
-    assert np.isfinite(value)
+    value, (gradient, of_loss) = value_and_gradients(ld.compile(text, VOCABULARY), states)
+    # Its logarithm is not defined for the values that are left in.
+    assert np.isfinite(value) or "log(cumsum" in text or "log(sum(matvec" in text
     for name in ("x", "y", "pos"):
-        assert np.isfinite(gradient[name]).all()
         assert not np.any(gradient[name][VALID == 0])
+    if np.isfinite(value):
+        assert all(np.isfinite(slope).all() for slope in jax.tree.leaves((gradient, of_loss.parameters)))
 
 
 @pytest.mark.parametrize("text", ["mean(sqrt(x - 2), where=m, axis=batch)", "mean(sqrt(x - c), where=m, axis=batch)"])
@@ -242,3 +251,44 @@ def test_forward_mode_agrees():
     states = {**data(), "x": np.where(VALID > 0, 3, 0).astype(np.float32)}
     total = lambda x: loss({**states, "x": x}, None).total  # noqa: E731
     np.testing.assert_allclose(jax.jacfwd(total)(states["x"]), jax.grad(total)(states["x"]), rtol=1e-5)
+
+
+def test_a_value_on_the_way_is_what_it_is_without_a_mask():
+    """So that XLA computes once what one term masks and another does not."""
+    source = ld.compile("z = log(x); mean(square(z), where=valid) + mean(exp(z), where=valid)", VOCABULARY).python()
+    assert "ops.where" not in source
+    assert source.count("ops.gradient_where(x, valid)") == 1
+
+
+@pytest.mark.parametrize("text", [*(text.format("log(x)", "valid") for text in REDUCED), *(
+    "mean(square(x), where=valid) + sum(valid*x) - sum(valid)",
+    "sum(x[1:], where=valid[1:])",
+    "sum(rename(x, time=other), where=rename(valid, time=other), axis=other)",
+    "mean(sqnorm(pos), where=1 - valid)",
+    "where(valid, log(x), square(y))*valid",
+    "where(valid, 0, 1)*x + sum(x, where=where(valid, 0, 1))/6",
+    "mean(pos, where=valid, axis=(time, xy))",
+    "sum(var(pos, where=valid, ddof=1), axis=xy)",
+    "sum(diff(x), where=valid[1:]*valid[:-1])",
+)])  # fmt: skip
+def test_a_mask_of_booleans_is_one_of_numbers(text):
+    loss, states = ld.compile(text, VOCABULARY), data()
+    wanted, wanted_gradients = value_and_gradients(loss, states)
+    total = lambda moving: loss({**moving, "valid": jnp.asarray(VALID > 0)}, None).total  # noqa: E731
+    value, gradient = jax.value_and_grad(total)({name: x for name, x in states.items() if name != "valid"})
+    np.testing.assert_allclose(value, wanted, rtol=1e-6)
+    for name, slope in gradient.items():
+        np.testing.assert_allclose(slope, wanted_gradients[0][name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [2.0, -1.5])
+def test_a_mask_of_weights_counts_by_them(weight):
+    states = {**data(), "valid": weight * VALID}
+    states["x"][VALID == 0] = np.nan
+    left_in = states["x"][VALID > 0]
+    for text, wanted in {
+        "mean(x, where=valid, axis=(batch, time))": left_in.mean(),
+        "sum(x, where=valid)": weight * left_in.sum() / BATCH,
+        "mean(expand(x, like=pos, axis=xy), where=valid, axis=(batch, time, xy))": left_in.mean(),
+    }.items():
+        np.testing.assert_allclose(ld.compile(text, VOCABULARY)(states, None).total, wanted, rtol=1e-6)

@@ -76,7 +76,7 @@ def test_printed_stored_and_shown():
 
 
 def test_it_is_masked_like_any_other():
-    """1 stands where the mask leaves out, so what this one does at 0 is nowhere."""
+    """No gradient goes through it where the mask leaves out, whatever it does there."""
 
     @ld.operator
     def root_of_log(x):

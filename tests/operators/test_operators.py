@@ -1023,3 +1023,33 @@ def test_pairs_are_contracted_in_the_memory_of_the_result():
     for function, most in ((value, 1.1), (jax.value_and_grad(value), 3.1)):
         memory = jax.jit(function).lower(shapes).compile().memory_analysis()
         assert memory.temp_size_in_bytes < most * result, memory
+
+
+@pytest.mark.parametrize("text", ["cross_entropy(pos, greater(cost, 1))", "cross_entropy(pos, softmax(vel))"])
+@pytest.mark.parametrize("more", ["", " + 0.01*dot(softmax(pos), log_softmax(pos))", " + 0.01*logsumexp(pos)"])
+def test_cross_entropy_beside_other_operators_of_its_logits(text, more, precision):
+    """And its second derivative."""
+    arrays = sample(SIZES["distinct"], precision)
+    arrays["pos"] = arrays["pos"] + 50
+
+    def ours(pos):
+        return ld.compile(text + more, VOCABULARY)({**arrays, "pos": pos}, None).total
+
+    def plain(pos):
+        logs = jax.nn.log_softmax(pos)
+        labels = jax.nn.softmax(arrays["vel"]) if "vel" in text else jax.nn.one_hot((arrays["cost"] > 1).astype(int), 2)
+        extra = jnp.sum(jnp.exp(logs) * logs, axis=2) if "dot" in more else jax.nn.logsumexp(pos, axis=2)
+        return jnp.mean(jnp.sum(-jnp.sum(labels * logs, axis=2) + (0.01 * extra if more else 0), axis=1))
+
+    for way in (lambda f: f, jax.grad, jax.hessian):
+        assert_allclose(way(ours)(arrays["pos"]), way(plain)(arrays["pos"]), rtol=2e-4, atol=2e-5)
+
+
+def test_probabilities_are_made_of_their_logarithms_where_these_are_there_too():
+    source = ld.compile(
+        "-dot(softmax(pos), log_softmax(pos)) + cross_entropy(pos, greater(cost, 1))", VOCABULARY
+    ).python()
+    assert source.count("ops.log_softmax(") == 1
+    assert "ops.softmax(" not in source
+    assert "ops.cross_entropy(" not in source
+    assert "ops.softmax(" in ld.compile("sqnorm(softmax(pos))", VOCABULARY).python()
