@@ -14,6 +14,7 @@ from lossdsl.operators.declaration import OPS
 from tests.program import finished
 
 DATA = "examples/reach.npz"
+BESIDE = Path(sys.executable).parent
 
 
 def run(*args, status=0):
@@ -22,7 +23,9 @@ def run(*args, status=0):
     return done.stderr if status else done.stdout
 
 
-@pytest.mark.parametrize("command", [["lossdsl"], [sys.executable, "-m", "lossdsl"]], ids=["script", "module"])
+@pytest.mark.parametrize(
+    "command", [[str(BESIDE / "lossdsl")], [sys.executable, "-m", "lossdsl"]], ids=["script", "module"]
+)
 def test_eval_prints_the_table(command):
     """As a program of its own."""
     arguments = [*command, "eval", "examples/reach.loss", "--data", DATA]
