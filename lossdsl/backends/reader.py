@@ -1,13 +1,14 @@
 """Paths, and data where they lead somewhere -> a function that reads the same of data built like these, at once."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from lossdsl.backends.data import unfit
+from lossdsl.backends.data import taken_at, unfit
 from lossdsl.meaning import ROOTS, Key, Place, Quantity, path_text
 
 
@@ -19,7 +20,7 @@ def reader(quantities: Iterable[Quantity], roots: Mapping[str, Any]) -> Callable
     way = _Way(roots)
     for quantity in quantities:
         plain = not quantity.is_tree and all(place.at is None and place.parts for place in quantity.places)
-        if not plain or not any(way.leads(place) for place in quantity.places) or way.lost:
+        if not plain or not way.is_found(quantity.places) or way.lost:
             return _read_nothing
     return _compiled_reader(tuple(way.kinds), tuple(way.lines), tuple(way.found))
 
@@ -34,6 +35,12 @@ class _Way:
         self.lines: list[str] = []
         self.found: list[str] = []
         self.lost = False
+
+    def is_found(self, places: Sequence[Place]) -> bool:
+        """Whether the way leads to where `take` has found it, and to none of the places before."""
+        found = taken_at(self.roots[places[0].root], places)[0]
+        before = itertools.takewhile(lambda place: place is not found, places)
+        return not any(map(self.leads, before)) and self.leads(found)
 
     def leads(self, place: Place) -> bool:
         """Whether something is at a place; if not, a line says that it must still be so."""
@@ -73,21 +80,21 @@ class _Way:
 
 def _step(variable: str, value: Any, part: str) -> tuple[str, Any]:
     """How a part of a path is read, as Python, and what is there; nothing where it is not, or `take` alone knows."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return (f"{variable}[{str(part)!r}]", value[part]) if part in value else ("", None)
     if isinstance(value, list | tuple) and part.isdecimal():
         return (f"{variable}[{int(part)}]", value[int(part)]) if int(part) < len(value) else ("", None)
     # Of a field, not of a property: Equinox runs Python code at each look-up of an attribute.
-    own = isinstance(value, Mapping) or isinstance(part, Key) or inspect.isdatadescriptor(_in_class(value, part))
+    own = isinstance(part, Key) or inspect.isdatadescriptor(_in_class(value, part))
     fields = {} if own else getattr(value, "__dict__", {})
     return (f"fields({variable}, '__dict__')[{part!r}]", fields[part]) if part in fields else ("", None)
 
 
 def _absent(variable: str, value: Any, part: str) -> str:
     """When a part that is not there would be, in a value of the same type, as Python; nothing if `take` alone knows."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return f"{str(part)!r} in {variable}"
-    if isinstance(value, Mapping) or hasattr(type(value), "__getattr__") or _in_class(value, part) is not None:
+    if hasattr(type(value), "__getattr__") or _in_class(value, part) is not None:
         return ""
     if isinstance(value, list | tuple) and part.isdecimal():
         return f"len({variable}) > {int(part)}"
@@ -108,8 +115,8 @@ def _compiled_reader(
     kinds: tuple[type, ...], lines: tuple[str, ...], found: tuple[str, ...]
 ) -> Callable[..., tuple[Any, ...] | None]:
     body = "\n        ".join([*lines, f"return ({', '.join([*found, ''])})"])
-    # Paths are checked names, and stand in it as literals.
-    source = f"def read({', '.join(ROOTS)}):\n    try:\n        {body}\n    except LookupError:\n        return None\n"
+    # Paths are checked names, and stand in it as literals; `take` says what is wrong with data that raise.
+    source = f"def read({', '.join(ROOTS)}):\n    try:\n        {body}\n    except Exception:\n        return None\n"
     made: dict[str, Any] = {"fields": object.__getattribute__, "kinds": kinds, "unfit": unfit}
     exec(source, made)
     function: Callable[..., tuple[Any, ...] | None] = made["read"]

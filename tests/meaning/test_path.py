@@ -7,6 +7,7 @@ import pytest
 
 import lossdsl as ld
 from lossdsl.meaning.path import Key, path_fault, path_text, places, taken
+from tests.feedbax.stand_ins import WhereDict
 
 
 def test_the_places_and_their_parts():
@@ -77,13 +78,27 @@ class Asked:
         raise AttributeError(name)
 
 
-@pytest.mark.parametrize("kind", [dict, Slotted, Asked, type("Plain", (), {})], ids=lambda kind: kind.__name__)
+class Missing(dict):
+    def __missing__(self, name):
+        if name == "target" and "later" in self:
+            return self["later"]
+        raise KeyError(name)
+
+
+KINDS = [dict, Missing, WhereDict, Slotted, Asked, type("Plain", (), {})]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_what_is_found_does_not_depend_on_what_was_found_before(kind):
     """Every order of calls on trials that have the one, the other, both or an empty first place."""
 
     def trials(**places):
         if kind is dict:
             return places
+        if kind is Missing:
+            return Missing({"later": places["target"], **places} if "target" in places else places)
+        if kind is WhereDict:
+            return WhereDict(places)
         if kind is Slotted:
             return {name: slotted(**value) for name, value in places.items()}
         made = kind()
