@@ -4,7 +4,7 @@ A value that has `time` has the steps of its array; a window, or the end of a tr
 along with the value, through what is done at each step, up to a reduction, which then has them as its mask.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -27,12 +27,14 @@ class Inside(NamedTuple):
         first: The number of its first step; None where they have none.
         window: The mask of its window, or None.
         trial: The masks of the ends of trials.
+        clash: Two values with other first steps that it was made of, as in the message `steps-differ`.
     """
 
     source: Name
     first: int | None
     window: Expr | None = None
     trial: tuple[Expr, ...] = ()
+    clash: Mapping[str, Any] | None = None
 
     @property
     def mask(self) -> Expr | None:
@@ -234,10 +236,16 @@ def _together(node: Call, insides: Sequence[Inside | None]) -> Inside | None:
     (i, first), *others = known
     trial = dict.fromkeys(mask for _, inside in known for mask in inside.trial)
     for j, inside in others:
-        if None not in (first.first, inside.first) and first.first != inside.first and (first.mask or inside.mask):
-            raise error("steps-differ", node.span, **_two(node, i, j), first=first.first, second=inside.first)
+        if None not in (first.first, inside.first) and first.first != inside.first:
+            clash = {**_two(node, i, j), "first": first.first, "second": inside.first}
+            if first.mask or inside.mask:
+                raise error("steps-differ", node.span, **clash)
+            first = first._replace(first=None, clash=clash)
         if first.window != inside.window:
             raise _differ(node, i, j)
+    clashes = [inside.clash for _, inside in known if inside.clash]
+    if clashes or any(inside.first is None for _, inside in known):
+        first = first._replace(first=None, clash=first.clash or next(iter(clashes), None))
     return first._replace(trial=tuple(trial))
 
 

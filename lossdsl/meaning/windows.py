@@ -58,6 +58,8 @@ def with_mask(node: Call, spans: Spans) -> Call:
     _ = node.fit  # says where there is no `time`
     (operand,), span = node.args, node.span
     inside = unwindowed(operand)[1]
+    if inside and inside.clash:
+        raise error("steps-differ", operand.span or span, **inside.clash)
     if inside is None or inside.first is None:
         raise error("no-steps", operand.span or span, operand=str(operand))
     if inside.window is not None:

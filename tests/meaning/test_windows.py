@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 import lossdsl as ld
+from lossdsl.meaning import bind, unwindowed
 from tests import strategies
 from tests.oracle import Named, Oracle
 
@@ -345,3 +346,37 @@ def test_any_loss_of_trials_that_end_is_that_of_each_alone(loss, seed):
             continue
         if np.isfinite(wanted):
             np.testing.assert_allclose(value, wanted, rtol=1e-9, atol=1e-9, err_msg=str(loss))
+
+
+IN_SECONDS = strategies.VOCABULARY.extend(dt=1, trials_begin=0)
+SPANS = {"1s..4s": (1, 4), "..2s": (0, 2), "-2s..end": (3, 9), "2s..end-1s": (2, 4)}
+OVER_TIME = ["sum", "mean", "max", "final", "initial", "std", "sum(cumsum", "max(discount", "sum(diff"]
+
+
+@settings(max_examples=40)
+@given(
+    strategies.expressions(frozenset({"batch", "time"}), 2),
+    st.sampled_from(OVER_TIME),
+    st.sampled_from(sorted(SPANS)),
+    st.integers(0, 99),
+)
+def test_any_expression_in_a_window(expr, how, span, seed):
+    more = ", exponent=2" if "discount" in how else ""
+    text = f"{how}(({expr})@{span}{more}){')' * how.count('(')}"
+    arrays = strategies.sample(seed, special=False)
+    try:
+        # `long` has one step more, and so another end.
+        assume("long" not in str(expr) and "diff" not in str(expr))
+        begins = unwindowed(bind(expr, IN_SECONDS).expr)[1].first
+        with jax.enable_x64(True):
+            value = float(ld.compile(text, IN_SECONDS)(arrays, step=3).total)
+    except (ld.LossAxesError, ld.LossValueError):
+        assume(False)
+
+    def inside(window, steps):
+        number = begins + np.arange(steps)
+        return (SPANS[span][0] <= number) & (number < SPANS[span][1])
+
+    wanted = strategies.oracle(arrays, inside=inside).total(ld.parse(text))
+    if np.isfinite(wanted):
+        np.testing.assert_allclose(value, wanted, rtol=1e-9, atol=1e-9, err_msg=text)
