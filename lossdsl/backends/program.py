@@ -96,9 +96,9 @@ class Program:
         self._read[0] = reader(self.quantities.values(), given)
         return arrays
 
-    def check(self, arrays: Sequence[Any]) -> None:
-        """Refuse arrays that are missing, of another rank, or of lengths that do not match."""
-        data.check(self.quantities, arrays, self.terms)
+    def check(self, arrays: Sequence[Any], terms: Mapping[str, Expr] | None = None) -> None:
+        """Refuse arrays that are missing, of another rank, or of lengths that do not match; for these bodies."""
+        data.check(self.quantities, arrays, self.terms if terms is None else terms)
 
     def per_trial(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> dict[str, Array]:
         """The terms before the mean over `batch`, without weights; data that does not fit is refused."""

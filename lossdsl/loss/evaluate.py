@@ -13,7 +13,7 @@ from lossdsl.language import described_number, exact_number
 from lossdsl.loss.parts import is_ensemble
 from lossdsl.loss.scalars import as_scalar, as_vector, check_there, on_device
 from lossdsl.loss.values import LossDict
-from lossdsl.meaning import ROOTS
+from lossdsl.meaning import ROOTS, Term
 
 # Where a loss keeps what it is called with, for each float type in force.
 _ARGUMENTS = "_arguments"
@@ -46,7 +46,7 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
         else:
             out = (program.run_trials if trials else program.run)(numbers, parameters, step, arrays)
     except LossError as failure:
-        raise failure.with_traceback(None) from None
+        raise _in_own_words(own["written"].terms, program, arrays, failure) from None
     except (TypeError, ValueError):
         if arrays is not None:
             program.check(arrays)
@@ -61,6 +61,16 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
     if numbers.dtype != dtype:
         weights = [weight.astype(value.dtype) for weight, value in zip(weights, values, strict=True)]
     return LossDict.of(zip(program.terms, values, strict=True), raw, weights, total)
+
+
+def _in_own_words(terms: tuple[Term, ...], program: Program, arrays: Any, failure: LossError) -> LossError:
+    """The failure as one in the text of this loss: its program may have been built for another text."""
+    if arrays is not None:
+        try:
+            program.check(arrays, {term.label: term.expr for term in terms})
+        except LossError as own:
+            failure = own
+    return failure.with_traceback(None)
 
 
 def _arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:

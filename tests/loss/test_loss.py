@@ -358,3 +358,14 @@ def test_trials_are_given_where_a_loss_reads_them(reach):
         assert report.total_norm > 0
     with pytest.raises(ld.LossDataError, match=r"`trial_specs.target.pos` is not there: `trial_specs` is None"):
         ld.compile("position")(reach.states)
+
+
+def test_an_error_of_the_data_points_into_the_text_of_its_own_loss():
+    """Losses of one source share what is compiled, whichever came first."""
+    names = {"quantities": {"cost": "batch time"}}
+    losses = [ld.compile(text, "none", **names) for text in ("cost[7] - 0*cost[7] + 2*cost[7]", "3*cost[7]")]
+    assert losses[0].program is losses[1].program
+    for loss, text in zip(losses, ("cost[7] - 0*cost[7] + 2*cost[7]", "3*cost[7]"), strict=True):
+        with pytest.raises(ld.LossDataError) as caught:
+            loss({"cost": np.zeros((2, 3))})
+        assert caught.value.span.text == text

@@ -88,7 +88,8 @@ def applied(name, shell):
     """`shell` around the operator of a sum, with names that the operator takes: its LaTeX inside `tanh`."""
     op = OPS[name]
     needed = [f"{key}=" if key in op.named else "" for key in (*op.required, *op.repeats)]
-    for operand in ("(position + velocity)", "(effector.pos + effector.vel)", "(alpha + 1)"):
+    steps = "(final(position) + final(velocity))"
+    for operand in ("(position + velocity)", "(effector.pos + effector.vel)", steps, "(alpha + 1)"):
         for others in (operand, "(alpha + 1)"):
             axis, reduced = GIVEN_AXES.get(name, ("", "{}"))
             text = f"{name}({', '.join([operand, *(f'{key}{others}' for key in needed[1:])])}{axis})"
