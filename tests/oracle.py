@@ -123,6 +123,12 @@ def quantile(row, q):
     return ranked[low] if part == 0 else (1 - part) * ranked[low] + part * ranked[low + 1]
 
 
+def argmax(x, axis, where=1):
+    """The place of the largest number that is left in, 0 where none is."""
+    (axis,) = axis if isinstance(axis, tuple) else (axis,)
+    return np.argmax(np.where(np.broadcast_to(where, x.shape) != 0, x, -np.inf), axis).astype(float)
+
+
 def tail(row, level):
     """Rockafellar and Uryasev's minimum, which lies at one of the values."""
     return min(c + np.mean(np.maximum(row - c, 0)) / (1 - level) for c in row)
@@ -252,6 +258,7 @@ FORMULAS = {
     "min": of_rows(np.min, np.min),
     "var": variance,
     "std": lambda x, **how: np.sqrt(variance(x, **how)),
+    "argmax": argmax,
     "quantile": of_rows(quantile),
     "cvar": of_rows(tail),
     "worst": of_rows(np.max, np.max),
@@ -286,7 +293,7 @@ FORMULAS = {
     "warmup": lambda value, steps, at: value * np.clip(at / steps, 0, 1),
     "cyclic": cyclic,
 }
-REDUCES = ("sum", "mean", "max", "min", "var", "std", "final", "initial")
+REDUCES = ("argmax", "sum", "mean", "max", "min", "var", "std", "final", "initial")
 RISKS = ("quantile", "cvar", "worst", "entropic")
 VECTOR = ("norm", "sqnorm", "l1norm", "softmax", "log_softmax", "logsumexp")
 VECTOR_STAYS = ("softmax", "log_softmax")

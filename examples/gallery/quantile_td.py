@@ -10,7 +10,7 @@ SOURCE = """
 Dabney, Rowland, Bellemare and Munos (2018), Distributional reinforcement learning with quantile regression (QR-DQN),
 eq. (9) and (10) and algorithm 1, with `kappa = 1`.
 """
-EASIER = "All pairs are `rename` and `expand`; `stop_gradient` holds the target; a mask picks the best next action."
+EASIER = "All pairs are `rename` and `expand`; `stop_gradient` holds the target; `gather` takes what `argmax` picks."
 VOCABULARY = ld.Vocabulary(
     quantities={
         "theta": ld.Quantity("states.quantiles", "batch action quantile", r"\theta"),
@@ -22,8 +22,7 @@ VOCABULARY = ld.Vocabulary(
     parameters={"gamma": 0.99},
 )
 LOSS = """\
-value = mean(theta.next, axis=quantile)
-best = mean(theta.next, where=equal(value, max(value, axis=action)), axis=action)
+best = gather(theta.next, argmax(mean(theta.next, axis=quantile), axis=action), axis=action)
 target = stop_gradient(reward + gamma*(1 - done)*best)
 error = expand(rename(target, quantile=sample), axis=quantile) - gather(theta, taken, axis=action)
 tau = (index(axis=quantile) + 0.5)/length(axis=quantile)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.operators.along import over_trials, reduces
+from lossdsl.operators.along import along, over_trials, reduces
 from lossdsl.operators.declaration import Axis, nonzero, op, wide
 
 
@@ -123,6 +123,24 @@ def min_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     With a mask `where=m`, the smallest where the mask is not 0, and 0 where it is 0 throughout.
     """
     return jnp.min(x, axis=axis) if all_in(where) else -largest(-x, where, axis)
+
+
+@op(
+    axes=along("time", keep=False),
+    optional=("where",),
+    flat=("x",),
+    latex=r"\arg\max_{{{axis}{where:mask}}} {x:power}",
+    example="gather(net.output, argmax(net.output, axis=output), axis=output)",
+)
+def argmax(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
+    """The place of the largest value along an axis, `time` if none is given; the first of several, and no gradient.
+
+    Places count from 0, as for `gather`. With a mask `where=m`, of those where it is not 0, and 0 where it is 0
+    throughout.
+    Source: `numpy.argmax`.
+    """
+    left = x if all_in(where) else jnp.where(is_in(x, where), x, -jnp.inf)
+    return jnp.argmax(left, axis=axis).astype(float)
 
 
 @op(

@@ -386,6 +386,13 @@ ROWS += [
         lambda d: steps(np.minimum(d.cost, np.minimum(d.gain[:, None], np.minimum(1, d.ramp)))),
     ),
     ("maximum", "maximum(cost, gain, 1)", lambda d: steps(np.maximum(d.cost, np.maximum(d.gain[:, None], 1)))),
+    ("argmax", "argmax(cost)*gain", lambda d: trials(d.cost.argmax(1) * d.gain)),
+    ("argmax", "gather(turned, argmax(turned, axis=xy), axis=xy)", lambda d: steps(d.turned.max(0).T)),
+    (
+        "argmax",
+        "argmax(cost, where=valid)*gain",
+        lambda d: trials(np.where(d.valid > 0, d.cost, -np.inf).argmax(1) * d.gain),
+    ),
     ("cvar", "cvar(gain, 0.5)", lambda d: tail(d.gain, 0.5)),
     ("cvar", "cvar(cost, 0.3, axis=time)", lambda d: trials(np.stack([tail(row, 0.3) for row in d.cost]))),
     ("cvar", "cvar(mean(cost), 0.6, where=greater(gain, 0.9))", lambda d: tail(d.cost.mean(1)[d.gain > 0.9], 0.6)),
