@@ -6,7 +6,7 @@ from lossdsl.editor.cursor import Cursor
 from lossdsl.editor.words import AXIS, CALLED, DEFINITION, LABEL, NAME, OPERATOR, OPTION, WINDOW, Word
 from lossdsl.errors import LossError
 from lossdsl.language import Call, Expr, Name, number_text, parse, shown_axes, signature
-from lossdsl.meaning import Defined, Definition, Object, Parameter, Quantity, bind
+from lossdsl.meaning import Defined, Definition, Object, Parameter, Quantity, bind, row_text
 from lossdsl.operators import OPS, STEP, Op
 
 
@@ -17,6 +17,9 @@ def hover(cursor: Cursor) -> str:
         return ""
     if word.role in (OPERATOR, WINDOW) and word.text in OPS:
         return _operator(OPS[word.text], cursor, word)
+    if word.role == WINDOW:
+        row = cursor.vocabulary.epochs.get(word.text)
+        return "" if row is None else f"the epoch `{word.text}` of each trial: `{row_text(row)}`"
     if word.role == OPTION:
         return _option(cursor, word)
     if word.role == AXIS:
