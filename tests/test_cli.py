@@ -156,6 +156,23 @@ def test_check_prints_the_terms():
     )
 
 
+def test_check_says_what_windows_cover(tmp_path):
+    flat = dict(np.load(DATA))
+    flat["trial_specs.cue"] = np.array([3, 10, 50, 98, 120, 0, 40])
+    np.savez(tmp_path / "reach.npz", **flat)
+    names = tmp_path / "names.yaml"
+    names.write_text("dt: 0.01\nevents: {cue: {path: trial_specs.cue, axes: batch}}\nepochs: {late: cue+0.1s..end}\n")
+    given = ("--vocabulary", str(names), "--data", str(tmp_path / "reach.npz"))
+    table = run("check", "position@late + sum(velocity@0.2s..0.5s) + nn_output[0]", *given).partition("\n\n")[2]
+    assert table == (
+        "window      of        steps    from      to  empty in\n"
+        "late        position  0 to 89  11 to 61  99  2 of 7 trials\n"
+        "0.2s..0.5s  velocity  30       20        49  no trial\n"
+    )
+    assert "late" in run("names", "--vocabulary", str(names))
+    assert "\n\n" not in run("check", "position", *given)
+
+
 def test_check_of_a_text_that_begins_with_a_minus():
     assert "position  -1      position\n" in run("check", "-position")
 

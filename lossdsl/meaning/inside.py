@@ -266,8 +266,14 @@ def _differ(node: Call, i: int, j: int) -> LossError:
     if len(windows) > 1:
         advice = "reduce each before they meet, as in `sum(x@hold)*mean(y@..go)`"
     elif windows:
-        inner = [arg.replace(OPS["@"], lambda found: found.args[0]) for arg in node.args]
-        advice = f"write `{call('@', Call(tuple(inner), node.op, node.static), static=windows.pop())}`"
+        window = windows.pop()
+        plain = [arg.replace(OPS["@"], lambda found: found.args[0]) for arg in node.args]
+        if TIME in (node.axes or ()):
+            whole = call("@", Call(tuple(plain), node.op, node.static), static=window)
+        else:
+            timed = [call("@", arg, static=window) if TIME in (arg.axes or ()) else arg for arg in plain]
+            whole = Call(tuple(timed), node.op, node.static)
+        advice = f"write `{whole}`"
     return error("windows-differ", node.span, **_two(node, i, j), advice=advice)
 
 

@@ -169,6 +169,20 @@ def test_ensembles_and_batches_of_one():
     np.testing.assert_allclose(np.mean(alone), both[0], rtol=1e-5)
 
 
+def test_a_window_over_trials_counts_those_that_are_in_it():
+    """And a step counts where any trial is."""
+    with jax.enable_x64(True):
+        arrays = drawn()
+        found = ld.compile("std(p@move, axis=batch) + mean(sum(p@move, axis=batch))", VOCABULARY)
+        values = found(*data(arrays))
+    p, move = arrays["p"], arrays["move"].astype(bool)
+    steps = [step for step in range(p.shape[1]) if move[:, step].any()]
+    np.testing.assert_allclose(values["std(p@move, axis=batch)"], sum(p[move[:, s], s].std() for s in steps))
+    np.testing.assert_allclose(
+        values["mean(sum(p@move, axis=batch))"], np.mean([p[move[:, s], s].sum() for s in steps])
+    )
+
+
 @pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
 def test_sixteen_bits(dtype):
     def narrow(array):
