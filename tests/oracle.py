@@ -125,7 +125,6 @@ def quantile(row, q):
 
 def argmax(x, axis, where=1):
     """The place of the largest number that is left in, 0 where none is."""
-    (axis,) = axis if isinstance(axis, tuple) else (axis,)
     return np.argmax(np.where(np.broadcast_to(where, x.shape) != 0, x, -np.inf), axis).astype(float)
 
 
@@ -408,7 +407,8 @@ class Oracle:
         if name == "@":
             x = operands[0]
             at = x.axes.index("time")
-            return replace(x, data=np.compress(self.inside(node.static, x.data.shape[at]), x.data, at))
+            inside = np.flatnonzero(self.inside(node.static, x.data.shape[at]))
+            return replace(x, data=x.data[(slice(None),) * at + (inside,)])
         if name == "[]":
             return self.steps(operands[0], node.static)
         if name in REDUCES:
@@ -454,7 +454,7 @@ class Oracle:
             elif np.ndim(value) or value != default:
                 named[key] = value
         places = tuple(map(first.axes.index, over))
-        one = name in STAYS or name in ("final", "initial")
+        one = name in STAYS or name in ("final", "initial", "argmax")
         data = self.formulas[name](first.data, *positional, axis=places[0] if one else places, **named)
         return Named(data, _without(first.axes, *over) if goes else first.axes)
 

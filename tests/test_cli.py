@@ -236,7 +236,12 @@ def test_names_says_what_the_data_has():
     (hold,) = [line for line in lines if line.startswith("inputs.hold")]
     assert hold.endswith("missing")
     assert any(line.startswith("position  ") and "sqnorm(effector.pos[1:] - target.pos)" in line for line in lines)
-    assert lines[-1].startswith("step")
+    assert any(line.startswith("step") for line in lines)
+    assert [line.split() for line in lines[-3:]] == [
+        ["@hold", "epoch", "inputs.hold"],
+        ["@move", "epoch", "go..end"],
+        ["go", "event", "sum(inputs.hold)"],
+    ]
 
 
 def test_files_that_are_not_there_or_not_right(tmp_path):

@@ -26,7 +26,7 @@ Training iteration: 29
     validation loss: (\d\.\d\de[+-]\d\d)
 Completed training run on a total of 1,200 trials\.
 """)
-QUANTITIES = [name for name in ld.FEEDBAX.quantities if name not in ("inputs.hold", "model")]
+QUANTITIES = [name for name in ld.FEEDBAX.quantities if name not in ("inputs.hold", "efferent.output", "model")]
 
 
 @pytest.fixture(scope="module")
