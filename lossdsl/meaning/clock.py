@@ -32,7 +32,7 @@ class Clock:
         trials_begin: The step at which what belongs to the trials begins: 1 where the states have the initial state
             before it, 0 where both begin at once.
         valid: A mask over `time` that is 0 behind the end of a trial, as an expression or a `Quantity`.
-        length: How many steps a trial has, likewise.
+        length: How many steps a trial has, or states if it lies there, likewise.
     """
 
     epochs: Mapping[str, Any] = field(default_factory=dict)

@@ -127,7 +127,7 @@ class Spans:
         name, first = self.array(key, row, endless)
         _check_axes(key, name, (BATCH, TIME) if key == "valid" else (BATCH,))
         rows = self.rows((key, "", row))
-        return Ends(name, key == "valid", first if key == "valid" else self.clock.trials_begin, rows)
+        return Ends(name, key == "valid", first, rows)
 
     def mask(self, window: Window, first: int, source: Name, span: Span | None) -> tuple[Expr, Window]:
         """The mask of a window for an array that begins at a step, and the window with its rows.

@@ -112,6 +112,21 @@ def test_trials_may_begin_with_the_states():
     assert loss({"x": x}, {"goal": goal}).total == np.mean(np.sum((x[:, 2:4] - 1) ** 2, 1))
 
 
+def test_a_length_counts_along_its_own_data():
+    rows = {
+        "x": "batch time",
+        "goal": ("trial_specs.goal", "batch time"),
+        "n": "batch",
+        "m": ("trial_specs.m", "batch"),
+    }
+    x, goal = jnp.arange(12.0).reshape(2, 6), jnp.ones((2, 5))
+    states, trial_specs = {"x": x, "n": jnp.array([6, 3])}, {"goal": goal, "m": jnp.array([5, 2])}
+    for length in ("n", "m"):
+        loss = ld.compile("sum(x) + sum(goal) + final(x)", ld.Vocabulary(rows, length=length))
+        values = loss.per_trial(states, trial_specs)
+        assert [*map(list, values.values())] == [[15, 6 + 7 + 8], [5, 2], [5, 8]]
+
+
 def test_an_empty_window_is_zero_and_has_no_gradient():
     arrays = drawn()
     arrays["go"] = np.array([3, 99, -99, np.nan, STEPS, 3.0])
