@@ -149,7 +149,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "circular": (LossNameError, "`{name}` is defined by itself: {chain}", "take it out of its own definition"),
     "same-label": (LossNameError, "two terms are labelled `{label}`: `{first}` and `{second}`", "name one of them: `... as {label}_2`"),
     "no-terms": (LossNameError, "no term would be left", "a loss has at least one term"),
-    "two-meanings": (LossNameError, "`{name}` is defined differently in the two losses", "give one of the definitions another name"),
+    "two-meanings": (LossNameError, "`{name}` is defined differently in the two losses", "{advice}"),
     "unknown-label": (LossNameError, "the loss has no term `{name}`", "{advice}"),
     "no-weight": (LossNameError, "there is no weight for the term `{label}`", "give one for every term, or leave `weights` out"),
     "weight-count": (LossNameError, "there are {weights} weights for {terms} terms", "give them by label, in a mapping"),

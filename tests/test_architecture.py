@@ -25,8 +25,8 @@ STOREYS = {
     "operators": """axes declaration along arithmetic reductions risk vectors penalties time schedules distributions
         choices shapes masks windows custom elsewhere""",
     "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
-    "meaning": """given path held symbol quantity propose clock vocabulary defined rules spans inside windows objects
-        growth bind weights symbolic scale normal domains feedbax""",
+    "meaning": """given path held symbol quantity propose rows clock vocabulary defined rules spans inside windows
+        objects growth bind weights symbolic scale normal domains feedbax""",
     "backends": "model sizes data reader trajectories lower masks shared python emit program coverage feedbax",
     "mathematics": "table notebook symbols steps pieces latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss

@@ -709,3 +709,63 @@ def test_dot_refuses_a_matrix_and_offers_its_product():
         "    dot(Q, z, axis=xy)\n        ^\n"
         "write `matvec(Q, x)` for its product with a vector, `quadratic_form(x, Q)` for that with a vector on each side"
     )
+
+
+LENGTH = {"length": {"path": "trial_specs.n", "axes": "batch"}}
+TWO_MEANINGS = {
+    "x": ({"quantities": {"x": ("states.y", "batch time")}}, "square(x)"),
+    "cost": ({"terms": {"cost": "norm(x, axis=time)"}}, "cost"),
+    "mask": ({"quantities": {"mask": ("states.mask", "batch time")}}, "x@hold"),
+    "hold": ({"epochs": {"hold": "go..end"}}, "x@hold"),
+    "still": ({"epochs": {"still": "less(x, 2)"}}, "x@still"),
+    "go": ({"events": {"go": {"path": "states.go", "axes": "batch"}}}, "x@go..end"),
+    "dt": ({"dt": 0.5}, "x@1s..end"),
+    "length": (LENGTH, "square(x)"),
+    "valid": ({"valid": "mask"}, "square(x)"),
+    "trials_begin": ({"trials_begin": 0}, "goal@1s..end"),
+}
+MEANINGS = ld.Vocabulary(
+    {
+        "x": "batch time",
+        "mask": ("trial_specs.mask", "batch time"),
+        "goal": ("trial_specs.goal", "batch time"),
+    },
+    {"cost": "square(x)"},
+    epochs={"hold": "mask", "still": "less(x, 1)"},
+    events={"go": {"path": "trial_specs.go", "axes": "batch"}},
+    dt=0.25,
+)
+
+
+@pytest.mark.parametrize("name", TWO_MEANINGS)
+def test_losses_of_two_vocabularies_mean_one_thing_by_a_name(name):
+    rows, text = TWO_MEANINGS[name]
+    one, other = (ld.compile({label: text}, v) for label, v in (("a", MEANINGS), ("b", MEANINGS.extend(**rows))))
+    joins = (lambda: one + other, lambda: 2 * other + one, lambda: one | other, lambda: ld.CompositeLoss([one, other]))
+    for join in joins:
+        with pytest.raises(ld.LossNameError) as caught:
+            join()
+        assert caught.value.message == f"`{name}` is defined differently in the two losses"
+    # What is not in the result has no meaning in it.
+    assert (one | ld.compile({"a": text}, MEANINGS.extend(**rows))).labels == ("a",)
+
+
+def test_python_terms_of_one_name_are_told_apart():
+    class Scaled(ld.AbstractLoss):
+        label: str = "scaled"
+        factor: float = 1.0
+
+        def term(self, states, trial_specs, model):
+            return self.factor * states["x"]
+
+    one, two, three = Scaled(), Scaled(factor=2.0), Scaled(factor=3.0)
+    states = {"x": np.ones(4)}
+    for joined, expected in (
+        (ld.CompositeLoss({"a": one, "b": two, "c": three}), {"a": 1, "b": 2, "c": 3}),
+        (ld.CompositeLoss({"b": two}) + one, {"b": 2, "scaled": 1}),
+        (ld.compile({"a": one, "b": 2 * two}) | ld.CompositeLoss({"a": three}), {"a": 3, "b": 2}),
+        (ld.CompositeLoss({"a": two, "b": one}) + ld.CompositeLoss({"c": two}), {"a": 2, "b": 1, "c": 2}),
+    ):
+        assert dict(joined(states).raw) == expected
+    with pytest.raises(ld.LossNameError, match="two terms are labelled `scaled`"):
+        one + two

@@ -2,10 +2,12 @@
 
 import time
 
+import numpy as np
 import pytest
 import sympy
 
 import lossdsl as ld
+from lossdsl.meaning import windows
 
 PARAMETERS = {"alpha": 1.0}
 
@@ -106,3 +108,32 @@ def test_sympy_is_not_given_what_it_would_compute_for_ever(text, code):
     with pytest.raises(ld.LossValueError) as caught:
         sympy.sympify(ld.parse(text))
     assert caught.value.code == code
+
+
+def test_nested_weights_are_asked_once_at_each_level(monkeypatch):
+    calls = []
+    asked = windows.steps_of
+    monkeypatch.setattr(windows, "steps_of", lambda node: calls.append(node) or asked(node))
+    ld.compile("d = " + "2*(" * 90 + "position" + ")" * 90 + "; d")
+    assert len(calls) < 2_000
+
+
+ALIASES = "d0 = x; " + "; ".join(f"d{i} = d{i - 1}" for i in range(1, 3_000))
+
+
+def test_a_long_chain_of_names_is_one_name():
+    x = np.arange(6.0).reshape(2, 3)
+    vocabulary = ld.Vocabulary({"x": "batch time", "n": "batch"}, length="n", dt=1)
+    loss = ld.compile(f"{ALIASES}; square(d2999 - expand(mean(d2999@1s..), axis=time))", vocabulary)
+    expected = np.sum((x[:, :2] - x[:, 1:2]) ** 2, 1)
+    np.testing.assert_allclose(loss.per_trial({"x": x, "n": np.array([2, 2])}).total, expected)
+    behind = ld.compile(f"{ALIASES}; mean(d2999, where=d2999)", vocabulary)
+    np.testing.assert_allclose(behind.per_trial({"x": x, "n": np.array([2, 2])}).total, [1, 25 / 7])
+
+
+def test_a_long_chain_of_sums_is_told():
+    with pytest.raises(ld.LossSyntaxError) as caught:
+        ld.compile(
+            chain("x", "{0} + 1", 1_500) + "mean(a1500, where=greater(a1500, 0))", quantities={"x": "batch time"}
+        )
+    assert caught.value.code == "too-deep"

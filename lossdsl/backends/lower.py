@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lossdsl.backends.sizes import sized
 from lossdsl.language import Call, Expr, Name, Number, call, subscript_text
-from lossdsl.meaning import Defined, computed, summed
+from lossdsl.meaning import Defined, aliased, computed, summed
 from lossdsl.operators import (
     GRADIENT_WHERE,
     SINCE_FIRST,
@@ -82,6 +82,7 @@ class Lowering:
         """The expression, of which only what these masks leave in counts."""
         if node.constant or isinstance(node, Number):
             return node
+        node = aliased(node) if masks else node
         wild = [mask.expr for mask in masks if mask.wild]
         # In a sum a sign stands outside.
         is_negated = isinstance(node, Call) and node.op.name == "neg"
@@ -96,6 +97,7 @@ class Lowering:
 
     def ends(self, axes: frozenset[str], node: Expr) -> bool:
         """Whether a gradient that is NaN behind a mask with these axes has to end here, or may as well."""
+        node = aliased(node)
         if isinstance(node, Name) and not isinstance(node.meaning, Defined):
             return True
         key = node.content, axes

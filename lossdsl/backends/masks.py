@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from fractions import Fraction
 
 from lossdsl.language import Call, Expr, Name, Number
-from lossdsl.meaning import Defined, Quantity
+from lossdsl.meaning import Defined, Quantity, aliased
 
 _ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
 Definition = Callable[[Defined], Expr]
@@ -61,6 +61,7 @@ def _less_than_one(node: Call) -> Expr | None:
 
 def is_flag(node: Expr, definition: Definition, known: dict[bytes, bool]) -> bool:
     """Whether an expression is 0 or 1 whatever its quantities are; what is `known` of others is looked up, and kept."""
+    node = aliased(node)
     if isinstance(node, Number):
         return node.value in (0, 1)
     if isinstance(node, Name) and not isinstance(node.meaning, Defined):

@@ -5,7 +5,7 @@ from typing import Any
 
 from lossdsl.errors import error
 from lossdsl.language import Call, Expr, Name
-from lossdsl.meaning import Defined, Quantity, computed, each_name, lacks_length, own_length
+from lossdsl.meaning import Defined, Quantity, aliased, computed, each_name, lacks_length, own_length
 from lossdsl.operators import FREE, TIME, Axes, named
 
 # An expression that has an axis, by the axis.
@@ -59,6 +59,7 @@ def _beside(node: Call, i: int, likes: Likes) -> Likes:
 
 def _holder(node: Expr, axis: str) -> Expr:
     """What is as long along an axis as an expression, and takes no lengths itself; as little of it as that needs."""
+    node = aliased(node)
     if isinstance(node, Name) and isinstance(node.meaning, Defined):
         if not lacks_length(node) and node.meaning.size > _MOST_UNFOLDED:
             return node

@@ -91,7 +91,9 @@ def _keys(failure: LossError, data: Mapping[str, Any]) -> Keys:
     if failure.span is not None:
         found = [keys for keys, value in leaves if value == failure.span.text]
     else:
-        found = [keys[:2] for keys, _ in leaves if keys[1:2] == (failure.fields.get("name"),)]
+        row = failure.fields.get("row", failure.term)
+        found = [keys[:n] for keys, _ in leaves for n in (1, 2) if ".".join(keys[:n]) == row]
+        found += [keys[:2] for keys, _ in leaves if keys[1:2] == (failure.fields.get("name"),)]
     return next((keys for keys in found if failure.term in keys), found[0] if found else ())
 
 

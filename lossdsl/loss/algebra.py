@@ -9,10 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from lossdsl.errors import described, did_you_mean, error, listed
-from lossdsl.language import Name, described_number, exact_number, is_name
-from lossdsl.loss.parts import Parts, Written, still_used
-from lossdsl.meaning import Term, merge, multiply
+from lossdsl.errors import LossError, described, did_you_mean, error, listed
+from lossdsl.language import Expr, Name, described_number, exact_number, is_name
+from lossdsl.loss.parts import Parts, Written, named_object, still_used
+from lossdsl.meaning import Object, Term, each_name, ends_of, merge, multiply, said_of_time
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ def assemble(given: Iterable[Row], losses: Iterable[Parts]) -> Parts:
     """The parts of a loss from the rows of others, equal ones merged.
 
     Raises:
-        LossNameError: For two terms of one label, and a name that is defined differently in two losses.
+        LossNameError: For two terms of one label, and a name or a row of time that means two things in two losses.
         LossValueError: For a parameter that has two values.
     """
-    found = list(given)
+    found, pieces = _told_apart(list(given)), list(losses)
     if not found:
         raise error("no-terms")
     terms = merge([row.term for row in found])
@@ -77,15 +77,59 @@ def assemble(given: Iterable[Row], losses: Iterable[Parts]) -> Parts:
             raise error("traced-scale", label=term.label)
     local: dict[str, Name] = {}
     values: dict[str, Any] = {}
-    for loss in losses:
+    _check_meanings(found, pieces)
+    for loss in pieces:
         for name in loss.written.local:
             if local.setdefault(name.name, name) != name:
-                raise error("two-meanings", name=name.name)
+                raise _two_meanings(name.name)
         for parameter, value in loss.parameters.items():
             known = values.setdefault(parameter, value)
             if known is not value and not _same(known, value):
                 raise error("two-values", name=parameter, first=f"{known:g}", second=f"{value:g}")
     return Parts(Written(terms, still_used(terms, local.values())), traced, values)
+
+
+def _told_apart(found: Sequence[Row]) -> list[Row]:
+    """The rows, where of Python objects with one name all but one are called as their terms are labelled."""
+    named = [(row.term.label, row.term.expr) for row in found if _object(row.term.expr) is not None]
+    keeps = {str(name): name for _, name in reversed(named)} | {
+        label: name for label, name in named if label == str(name)
+    }
+
+    def told_apart(row: Row) -> Row:
+        label, name = row.term.label, row.term.expr
+        given = _object(name)
+        if given is None or keeps[str(name)] == name:
+            return row
+        return replace(row, term=replace(row.term, expr=named_object(label, given)))
+
+    return list(map(told_apart, found))
+
+
+def _object(expr: Expr) -> Any:
+    """The Python object that an expression is the name of, or None."""
+    return expr.meaning.object if isinstance(expr, Name) and isinstance(expr.meaning, Object) else None
+
+
+def _check_meanings(found: Sequence[Row], pieces: Iterable[Parts]) -> None:
+    """Refuse names, and rows of time, that have one meaning in one loss and another in the next."""
+    left = {row.term.expr for row in found}
+    groups = [[term.expr for term in piece.written.terms if term.expr in left] for piece in pieces]
+    groups += [[expr] for expr in left if _object(expr) is not None]
+    rows: dict[tuple[str, str], Any] = {}
+    names: dict[str, bytes] = {}
+    for exprs in groups:
+        for kind, name, row in said_of_time(exprs):
+            if rows.setdefault((kind, name), row) != row:
+                raise _two_meanings(name or kind, "compile both with one vocabulary")
+        # Where trials end first: what it is made of is in the meaning of every name that ends there.
+        for name, node in each_name([*ends_of(exprs), *exprs]).items():
+            if names.setdefault(name, node.content) != node.content:
+                raise _two_meanings(name)
+
+
+def _two_meanings(name: str, advice: str = "give one of the definitions another name") -> LossError:
+    return error("two-meanings", name=name, advice=advice)
 
 
 def join(pieces: Iterable[tuple[Parts, Any]]) -> Parts:

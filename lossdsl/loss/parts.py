@@ -58,8 +58,12 @@ def term_parts(term: Any) -> Parts:
     """
     if not is_name(term.label):
         raise error("bad-label", found=f"`{term.label}`")
-    name = Name(name=term.label, meaning=Object(term.label, term))
-    return Parts(Written((Term(term.label, Fraction(1), name),)), {}, {})
+    return Parts(Written((Term(term.label, Fraction(1), named_object(term.label, term)),)), {}, {})
+
+
+def named_object(name: str, term: Any) -> Name:
+    """A name that stands for a term in Python."""
+    return Name(name=name, meaning=Object(name, term))
 
 
 def fields_of(parts: Parts) -> dict[str, Any]:
@@ -107,8 +111,7 @@ def terms_now(written: Written, program: Program, numbers: Any, objects: Any, re
     now = program.by_label(np.asarray(numbers)) if known else {}
     called = eqx.combine(objects, rest)
     names: dict[Expr, Expr] = {
-        Name(name=name, meaning=meaning): Name(name=name, meaning=Object(name, called[name]))
-        for name, meaning in program.objects.items()
+        Name(name=name, meaning=meaning): named_object(name, called[name]) for name, meaning in program.objects.items()
     }
 
     def as_now(term: Term) -> Term:

@@ -2,7 +2,12 @@
 
 from lossdsl.meaning.bind import bind as bind, check_row as check_row
 from lossdsl.meaning.clock import BY_NAME as BY_NAME, TIME_ROWS as TIME_ROWS, Clock as Clock, row_text as row_text
-from lossdsl.meaning.defined import Defined as Defined, each_name as each_name, lacks_length as lacks_length
+from lossdsl.meaning.defined import (
+    Defined as Defined,
+    aliased as aliased,
+    each_name as each_name,
+    lacks_length as lacks_length,
+)
 from lossdsl.meaning.domains import check_domains as check_domains
 from lossdsl.meaning.feedbax import (
     FEEDBAX as FEEDBAX,
@@ -43,6 +48,7 @@ from lossdsl.meaning.windows import (
     computed as computed,
     ends_of as ends_of,
     own_length as own_length,
+    said_of_time as said_of_time,
     summed as summed,
     time_rows as time_rows,
 )

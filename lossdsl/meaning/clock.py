@@ -6,14 +6,16 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
 
-from lossdsl.errors import described, error
+from lossdsl.errors import LossError, described, error
 from lossdsl.language import described_number, exact_number, is_name, window_of, window_text
 from lossdsl.meaning.given import plain
 from lossdsl.meaning.quantity import Quantity
+from lossdsl.meaning.rows import quantity_of
 from lossdsl.operators import END
 
-# The rows of time: those by name, and those of which there is one.
-BY_NAME, SINGLE = ("epochs", "events"), ("dt", "trials_begin", "valid", "length")
+# The rows of time: those by name, and those of which there is one; two of them say where trials end.
+ENDS = ("valid", "length")
+BY_NAME, SINGLE = ("epochs", "events"), ("dt", "trials_begin", *ENDS)
 TIME_ROWS = (*BY_NAME, *SINGLE)
 _BEGIN = ("trials_begin", 1)
 # What `@` means without a vocabulary.
@@ -71,7 +73,7 @@ class Clock:
         if unknown := {*more} - {*self.time_rows}:
             raise TypeError(f"a vocabulary has no {min(unknown)!r}")
         given = {key: row for key, row in zip(more, map(plain, more.values()), strict=True) if row is not None}
-        ends = dict.fromkeys(("valid", "length")) if {*given} & {"valid", "length"} else {}
+        ends = dict.fromkeys(ENDS) if {*given} & {*ENDS} else {}
         named = {key: {**getattr(self, key), **given[key]} for key in BY_NAME if isinstance(given.get(key), Mapping)}
         return {**self.time_rows, **ends, **given, **named}
 
@@ -88,7 +90,7 @@ class Clock:
                 raise error("bad-argument", argument=kind, got=described(given), advice=advice)
             rows = {name: self._named_row(kind, name, row) for name, row in given.items()}
             object.__setattr__(self, kind, MappingProxyType(rows))
-        for kind in ("valid", "length"):
+        for kind in ENDS:
             if (row := plain(getattr(self, kind))) is not None:
                 object.__setattr__(self, kind, _array(kind, row))
         if self.valid is not None and self.length is not None:
@@ -107,7 +109,10 @@ class Clock:
         if kind == "epochs" and isinstance(row, Sequence) and not isinstance(row, str) and len(row) == 2:
             row = "..".join(map(str, row))
         if kind == "epochs" and isinstance(row, str) and ".." in row:
-            return window_text(window_of(row))
+            try:
+                return window_text(window_of(row))
+            except LossError as failure:
+                raise failure.in_term(where) from None
         return _array(where, row)
 
 
@@ -118,9 +123,8 @@ def row_text(row: Any) -> str:
 
 def _array(where: str, row: Any) -> str | Quantity:
     """The name of an array, or a quantity."""
-    if isinstance(row, Mapping) and {*row} <= {"path", "axes", "latex", "unit", "doc"} and {"path", "axes"} <= {*row}:
-        fields = dict(row)
-        return Quantity(fields.pop("path"), fields.pop("axes"), **fields)
+    if isinstance(row, Mapping):
+        return quantity_of(where, row)
     if isinstance(row, Quantity | str):
         return row
     advice = "give a name of the vocabulary, an expression, or a `Quantity`"

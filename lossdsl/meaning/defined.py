@@ -53,6 +53,13 @@ def asks(expr: Expr) -> frozenset[str]:
     return frozenset(free | asked)
 
 
+def aliased(node: Expr) -> Expr:
+    """What a name stands for at last that stands for another name, so that no question descends a chain of names."""
+    while isinstance(node, Name) and isinstance(node.meaning, Defined) and isinstance(node.meaning.expr, Name):
+        node = node.meaning.expr
+    return node
+
+
 def weighs(node: Call) -> bool:
     """Whether it is a sum, or something times a number."""
     divisor = node.op.name == "/" and not node.args[1].constant

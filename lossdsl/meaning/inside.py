@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from lossdsl.errors import LossError, error
 from lossdsl.language import Call, Expr, Name, Number, by_default, call, subscript_text
-from lossdsl.meaning.defined import Defined
+from lossdsl.meaning.defined import Defined, each_name
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.spans import Timed, first_of, shifted
 from lossdsl.operators import BATCH, OPS, OWN_SLICE, TIME, named
@@ -83,7 +83,11 @@ def _of_name(node: Name) -> Inside | None:
     match node.meaning:
         case Defined() as meaning:
             if meaning not in _DEFINED:
-                _DEFINED[meaning] = unwindowed(meaning.expr)
+                # What is needed first stands first, so that a chain of definitions is not descended.
+                for name in each_name([node], lambda inner: _ZERO if inner in _DEFINED else inner.expr).values():
+                    inner = name.meaning
+                    if isinstance(inner, Defined) and inner not in _DEFINED:
+                        _DEFINED[inner] = unwindowed(inner.expr)
             return _DEFINED[meaning][1]
         case Quantity() as quantity if TIME in (quantity.axes or ()):
             first = first_of(quantity)

@@ -10,11 +10,13 @@ from typing import Any, Protocol
 from lossdsl.errors import LossError, Span, did_you_mean, error, listed
 from lossdsl.language import Call, Expr, Name, Number, call, is_name, of_number, parse, window_of, window_text
 from lossdsl.meaning.clock import Clock
-from lossdsl.meaning.defined import Defined, each_name
+from lossdsl.meaning.defined import Defined, each_name, unfolded_size
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.operators import BATCH, END, OPS, PLACED, TIME, Bound, Window
 
 _HALF = Fraction(1, 2)
+# What says where trials end stands in each mask.
+_MOST_UNFOLDED = 1_000
 _ZERO = Number(value=Fraction(0))
 
 
@@ -34,19 +36,24 @@ class Ends:
     first: int
     rows: tuple[tuple[str, str, Any], ...]
 
+    @cached_property
+    def by(self) -> Expr:
+        """The same without definitions: what their names stand for elsewhere ends with the trial."""
+        return _unfolded(self.name)
+
     def mask(self, first: int) -> Expr:
         """Not 0 up to the end of the trial, for an array that begins at a step."""
         if self.is_mask:
-            return _placed(self.name, self.first - first, before=1)
+            return _placed(self.by, self.first - first, before=1)
         return call("less", _steps(first), _plus(_over_time(self.last), _HALF))
 
     @property
     def last(self) -> Expr:
         """The number of the last step of each trial."""
         if not self.is_mask:
-            return _plus(self.name, Fraction(self.first - 1))
+            return _plus(self.by, Fraction(self.first - 1))
         before = of_number(Fraction(self.first - 1))
-        return call("max", call("where", self.name, _steps(self.first), before), static=TIME)
+        return call("max", call("where", self.by, _steps(self.first), before), static=TIME)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Timed(Quantity):
     def content(self) -> bytes:
         if self.ends is None:
             return super().content
-        made = [super().content, self.ends.name.content, repr((self.ends.is_mask, self.ends.first)).encode()]
+        made = [super().content, self.ends.by.content, repr((self.ends.is_mask, self.ends.first)).encode()]
         return blake2b(b"".join(made), digest_size=16).digest()
 
 
@@ -126,6 +133,10 @@ class Spans:
         endless = self.bind(replace(self.clock, valid=None, length=None))
         name, first = self.array(key, row, endless)
         _check_axes(key, name, (BATCH, TIME) if key == "valid" else (BATCH,))
+        size = sum(map(unfolded_size, name.walk()))
+        if size > _MOST_UNFOLDED:
+            got = f"{size:,} steps of computation, where at most {_MOST_UNFOLDED:,} can be"
+            raise error("window-row", row=key, got=got, advice="give an array that is in the data")
         rows = self.rows((key, "", row))
         return Ends(name, key == "valid", first, rows)
 
@@ -258,15 +269,20 @@ def bound_row(where: str, text: str, binding: Binding) -> Name:
     return binding.known[name]
 
 
+def _unfolded(node: Expr) -> Expr:
+    if isinstance(node, Name) and isinstance(node.meaning, Defined) and not node.meaning.windowed:
+        return _unfolded(node.meaning.expr)
+    return node.over([_unfolded(arg) for arg in node.args])
+
+
 def shifted(mask: Expr, by: int) -> Expr:
     """The mask for an array that begins so many steps later."""
     if not by or TIME not in (mask.axes or ()):
         return mask
     assert isinstance(mask, Call)
     if mask.op is PLACED:
-        name, shift, before = mask.args[:3]
-        assert isinstance(name, Name)
-        return _placed(name, int(_value(shift)) - by, before=int(_value(before)))
+        given, shift, before = mask.args[:3]
+        return _placed(given, int(_value(shift)) - by, before=int(_value(before)))
     if mask.op.name == "+" and isinstance(mask.args[0], Call) and mask.args[0].op.name == "index":
         return _plus(mask.args[0], _value(mask.args[1]) + by)
     if mask.op.name == "index":
@@ -296,7 +312,7 @@ def _over_time(value: Expr) -> Expr:
     return call("expand", value, static=TIME) if value.axes else value
 
 
-def _placed(mask: Name, shift: int, before: int) -> Expr:
+def _placed(mask: Expr, shift: int, before: int) -> Expr:
     """The mask for an array whose first step is so many before its own, and which may end earlier."""
     return Call((mask, of_number(Fraction(shift)), of_number(Fraction(before))), PLACED, TIME)
 

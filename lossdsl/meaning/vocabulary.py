@@ -16,6 +16,7 @@ from lossdsl.meaning.clock import BY_NAME, Clock
 from lossdsl.meaning.given import plain
 from lossdsl.meaning.propose import proposed
 from lossdsl.meaning.quantity import PYTREE, Quantity
+from lossdsl.meaning.rows import fields_of, quantity_of
 from lossdsl.meaning.symbol import check_symbol
 from lossdsl.operators import OPS, STEP, Axes
 
@@ -190,7 +191,8 @@ class Vocabulary(Clock):
             LossNameError: For a name that it has.
         """
         there = [name for name in (*quantities, *map(name_of, terms), *parameters) if name in self.names]
-        there += [name for kind in BY_NAME for name in time.get(kind) or () if name in getattr(self, kind)]
+        given = {kind: time[kind] for kind in BY_NAME if isinstance(time.get(kind), Mapping)}
+        there += [name for kind, rows in given.items() for name in rows if name in getattr(self, kind)]
         for name in there:
             raise error("reserved-name", name=str(name), reason="it has one already")
         more = quantities or terms or parameters or any(row is not None for row in time.values())
@@ -237,28 +239,14 @@ class Vocabulary(Clock):
 
 
 # The keys of a row that is given as a mapping, as in a config, and the fields that they fill; required ones first.
-_QUANTITY_KEYS = {"path": "path", "axes": "shape", "latex": "latex", "unit": "unit", "doc": "doc"}
 _TERM_KEYS = {"expr": "text", "latex": "latex", "doc": "doc"}
 _PARAMETER_KEYS = {"default": "default", "latex": "latex", "doc": "doc"}
-
-
-def _fields(name: str, row: Mapping[str, Any], keys: Mapping[str, str], required: int) -> dict[str, Any]:
-    there = f"its keys are {listed(keys)}"
-    for key, value in row.items():
-        if key not in keys:
-            raise error("unknown-key", key=str(key), where=f"`{name}`", advice=did_you_mean(str(key), keys, there))
-        if key != "default" and not isinstance(value, str):
-            raise error("bad-value", what=f"`{name}.{key}`", got=described(value), advice="give a text")
-    for key in list(keys)[:required]:
-        if key not in row:
-            raise error("missing-key", key=key, where=f"`{name}`", keys=listed(row) or "none")
-    return {keys[key]: value for key, value in row.items()}
 
 
 def _quantity(name: str, row: Any) -> Quantity:
     try:
         if isinstance(row, Mapping):
-            return Quantity(**_fields(name, row, _QUANTITY_KEYS, 2))
+            return quantity_of(name, row)
         if isinstance(row, Sequence) and not isinstance(row, str) and len(row) == 2:
             return Quantity(*row)
         if isinstance(row, str) and "." not in row:
@@ -304,7 +292,7 @@ def _term(name: str, row: Any) -> Any:
     if isinstance(row, str):
         return Definition(row)
     if isinstance(row, Mapping):
-        return Definition(**_fields(name, row, _TERM_KEYS, 1))
+        return Definition(**fields_of(name, row, _TERM_KEYS, 1))
     is_class = isinstance(row, type)
     if is_class or not (isinstance(row, Definition) or callable(getattr(row, "term", None))):
         advice = f"give an instance: `{row.__name__}()`" if is_class else _TERM
@@ -314,7 +302,7 @@ def _term(name: str, row: Any) -> Any:
 
 def _parameter(name: str, row: Any) -> Parameter:
     if isinstance(row, Mapping):
-        row = Parameter(name, **_fields(name, row, _PARAMETER_KEYS, 1))
+        row = Parameter(name, **fields_of(name, row, _PARAMETER_KEYS, 1))
     row = row if isinstance(row, Parameter) else Parameter(name, row)
     if not isinstance(row.default, jax.core.Tracer) and exact_number(row.default) is None:
         raise error("bad-weight", what="the parameter", name=str(name), got=described_number(row.default))

@@ -1,15 +1,16 @@
 """Windows of time in a loss: checked, given their masks, and moved into what takes `time` away."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from lossdsl.errors import each, error
 from lossdsl.language import Call, Expr, Label, Name, call
-from lossdsl.meaning.clock import BY_NAME, Clock
+from lossdsl.meaning.clock import BY_NAME, ENDS, Clock
 from lossdsl.meaning.defined import Defined, each_name, weighs
 from lossdsl.meaning.inside import is_windowed, length_of, reduced, unwindowed
+from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.rules import rewrite
-from lossdsl.meaning.spans import Spans, Timed
+from lossdsl.meaning.spans import Spans, Timed, first_of
 from lossdsl.operators import TIME
 
 
@@ -20,12 +21,12 @@ def uneven(node: Expr) -> bool:
     if not isinstance(node, Call) or node.op.name not in ("+", "neg", "*", "/") or not weighs(node):
         return False
     parts = [arg for arg in node.args if not arg.constant]
-    return len({steps_of(part) for part in parts}) > 1 or any(uneven(part) for part in parts)
+    return any(map(uneven, parts)) or len({steps_of(part) for part in parts}) > 1
 
 
 def steps_of(node: Expr) -> Any:
-    """What tells which steps are summed of an addend: none, all, or those of its window."""
-    if TIME not in (node.axes or ()) or uneven(node):
+    """What tells which steps are summed of an addend that is not uneven: none, all, or those of its window."""
+    if TIME not in (node.axes or ()):
         return None
     inside = unwindowed(node)[1] if any(map(is_windowed, node.walk())) else None
     return inside.mask.key if inside and inside.mask else ""
@@ -95,18 +96,39 @@ def ends_of(exprs: Iterable[Expr]) -> list[Expr]:
     return list(dict.fromkeys(each.name for each in ends if each))
 
 
+def said_of_time(exprs: Iterable[Expr]) -> Iterator[tuple[str, str, Any]]:
+    """What a vocabulary says of time for these expressions and their definitions: kinds, names, and rows or None."""
+    for node in _outside_masks(exprs):
+        if isinstance(node, Call) and node.op.name == "@":
+            yield from node.static.rows
+        quantity = node.meaning if isinstance(node, Name) else None
+        if isinstance(quantity, Quantity) and TIME in (quantity.axes or ()) and first_of(quantity) is not None:
+            ends = quantity.ends if isinstance(quantity, Timed) else None
+            rows = {kind: row for kind, _, row in ends.rows} if ends else {}
+            yield from ((kind, "", rows.get(kind)) for kind in ENDS)
+            yield "trials_begin", "", quantity.begins if isinstance(quantity, Timed) else 1
+
+
+def _outside_masks(exprs: Iterable[Expr]) -> Iterator[Expr]:
+    """All nodes, through definitions, but for what the masks of windows are made of."""
+    seen: set[str] = set()
+    stack = [*exprs]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Name):
+            if node.name in seen:
+                continue
+            seen.add(node.name)
+            if isinstance(node.meaning, Defined):
+                stack.append(node.meaning.expr)
+        stack += node.args[:1] if isinstance(node, Call) and node.op.name == "@" else node.args
+        yield node
+
+
 def time_rows(exprs: Iterable[Expr]) -> dict[str, Any]:
     """What a vocabulary must say of time for the windows of these expressions, and of their definitions."""
-    found = tuple(exprs)
-    names = each_name(found).values()
-    bodies = [*found, *(name.meaning.expr for name in names if isinstance(name.meaning, Defined))]
-    windows = [n.static for body in bodies for n in body.walk() if isinstance(n, Call) and n.op.name == "@"]
-    used = [row for window in windows for row in window.rows]
-    for meaning in (name.meaning for name in names):
-        if isinstance(meaning, Timed):
-            used += meaning.ends.rows if meaning.ends else ()
-            used += [("trials_begin", "", meaning.begins)]
     rows = Clock().time_rows
-    for kind, name, row in used:
-        rows[kind] = {**rows[kind], name: row} if kind in BY_NAME else row
+    for kind, name, row in said_of_time(exprs):
+        if row is not None:
+            rows[kind] = {**rows[kind], name: row} if kind in BY_NAME else row
     return rows

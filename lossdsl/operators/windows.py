@@ -10,7 +10,7 @@ from jax import Array
 
 from lossdsl.errors import error
 from lossdsl.operators.axes import FREE, TIME, Axes, Fit, Misfit, Rule, align, need, without
-from lossdsl.operators.declaration import BESIDE, inner, symbol
+from lossdsl.operators.declaration import BESIDE, inner, nonzero, symbol
 
 # The event that every trial has: the step behind its last one.
 END = "end"
@@ -79,11 +79,12 @@ symbol(
 
 
 def placed(mask: Array, shift: int, before: int, *, like: int = 0, axis: int) -> Array:
-    """A mask over the steps of an array whose first step is so many before that of the mask; there `before` stands."""
+    """A mask as 0 and 1, for an array whose first step is so many before its own; there `before` stands."""
     if mask.shape[axis] + shift < like:
         raise error("mask-short", length=mask.shape[axis], needed=like - shift)
     start = max(-shift, 0)
-    found = jax.lax.slice_in_dim(mask, start, max(like - shift, start), axis=axis)
+    flags = jnp.asarray(nonzero(mask), float)
+    found = jax.lax.slice_in_dim(flags, start, max(like - shift, start), axis=axis)
     wide = [(min(max(shift, 0), like) if i == axis else 0, 0) for i in range(mask.ndim)]
     return jnp.pad(found, wide, constant_values=before) if any(map(any, wide)) else found
 
@@ -99,7 +100,7 @@ def own_slice(x: Array, *, where: Array, axis: int, at: Any) -> Array:
     """Steps of each trial by its own length: up to the last one where a mask is not 0; 0 where it has none there."""
     total = x.shape[axis]
     shape = [total if i == axis else 1 for i in range(x.ndim)]
-    counted = jnp.arange(1, total + 1).reshape(shape) * (jnp.asarray(where) != 0)
+    counted = jnp.arange(1, total + 1).reshape(shape) * nonzero(where)
     length = jnp.max(counted, axis, keepdims=True)
     if isinstance(at, int):
         place = at + length if at < 0 else jnp.full_like(length, at)
@@ -131,5 +132,12 @@ def _owns(operands: Sequence[Axes | None], static: Any) -> Fit:
     return Fit(frame, {**frame, TIME: None} if ":" in static else without(frame, TIME), TIME)
 
 
-PLACED = inner(placed, Rule(_places), {"mask": None, "shift": None, "before": None, "like": BESIDE}, optional=("like",))
+PLACED = inner(
+    placed,
+    Rule(_places),
+    {"mask": None, "shift": None, "before": None, "like": BESIDE},
+    optional=("like",),
+    mask="mask",
+    indicates=True,
+)
 OWN_SLICE = inner(own_slice, Rule(_owns), {"x": None, "where": None}, named=("where",))

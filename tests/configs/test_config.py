@@ -487,3 +487,34 @@ def test_nothing_is_executed(tmp_path):
 def test_a_parameter_that_cancels(text):
     config = ld.compile(text, parameters={"alpha": 2.0}).to_config()
     assert ld.compile(**config).digest == ld.compile(config["loss"].split("\n")[-1]).digest
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("epochs:\n  still: 3s..4s..5s\n", "2: epochs.still: a window cannot begin or end at `.5s`"),
+        ("epochs:\n  still: go+..end\n", "2: epochs.still: a window cannot begin or end at `go+`"),
+        (
+            "events:\n  cue: {path: states.cue, axes: batch batch}\n",
+            "2: events.cue: `batch batch` are not the axes of a quantity: `batch` stands there twice",
+        ),
+        (
+            "length: {path: states.n, axes: batch, dok: n}\n",
+            "1: length.dok: there is no key `dok` in `length`",
+        ),
+        ("length: {path: states.n, axes: batch batch}\n", "1: length: `batch batch` are not the axes of a quantity"),
+    ],
+)
+def test_a_mistake_in_a_row_of_time_has_its_line_and_its_name(tmp_path, rows, message):
+    path = tmp_path / "loss.yaml"
+    path.write_text(f"{rows}loss: position\n")
+    with pytest.raises(ld.LossError) as caught:
+        ld.load(path)
+    assert str(caught.value).startswith(f"{path}:{message}")
+
+
+def test_rows_of_time_are_mappings():
+    with pytest.raises(ld.LossValueError, match="`epochs` cannot be an int"):
+        ld.compile("position", epochs=3)
+    with pytest.raises(ld.LossNameError, match=r"there is no key `pth` in `events\.cue`"):
+        ld.compile("position@cue..end", events={"cue": {"pth": "states.cue", "axes": "batch"}})

@@ -127,6 +127,34 @@ def test_a_length_counts_along_its_own_data():
         assert [*map(list, values.values())] == [[15, 6 + 7 + 8], [5, 2], [5, 8]]
 
 
+@pytest.mark.parametrize("rows", [{"epochs": {"hold": "h"}}, {"valid": "h"}])
+def test_a_mask_is_zero_or_not(rows):
+    rng = np.random.default_rng(0)
+    x, h = rng.normal(size=(3, 5)), (rng.random((3, 5)) > 0.4)
+    x_of = "x@hold" if "epochs" in rows else "x"
+    forms = ("{}", "mean({})", "var({})", "norm({}, axis=time)", "cumsum({})", "diff({})", "final({})")
+    texts = {f"t{i}": form.format(x_of) for i, form in enumerate(forms)}
+    loss = ld.compile(texts, ld.Vocabulary({"x": "batch time", "h": "batch time"}, **rows))
+    expected = loss({"x": x, "h": h})
+    for mask in (h.astype(float), h * rng.choice([2, -1, 0.5], h.shape), np.where(h, np.nan, 0)):
+        np.testing.assert_array_equal([*loss({"x": x, "h": mask}).values()], [*expected.values()])
+
+
+def test_what_says_where_trials_end_does_not_end_there_itself():
+    """A name in such a row is of whole trials; the same name in a loss ends with them."""
+    x = jnp.arange(12.0).reshape(3, 4)
+    terms = {"top": "max(x)", "inside": "less(x, expand(0.7*top, axis=time))"}
+    by_mask = ld.compile("x + top", ld.Vocabulary({"x": "batch time"}, terms, valid="inside"))
+    assert [*map(list, by_mask.per_trial({"x": x}).values())] == [[0 + 1 + 2, 4, 0], [2, 4, 0]]
+    by_number = ld.compile("top", ld.Vocabulary({"x": "batch time"}, terms, length="1 + 0*top"))
+    assert [*by_number.per_trial({"x": x})["top"]] == [0, 4, 8]
+    for loss in (by_mask, by_number):
+        assert ld.compile(**loss.to_config()).digest == loss.digest
+    growing = {"v0": "less(x, 1)"} | {f"v{i}": "*".join([f"v{i - 1}"] * 8) for i in range(1, 5)}
+    with pytest.raises(ld.LossValueError, match=r"the row `valid` is .* steps of computation"):
+        ld.compile("x", ld.Vocabulary({"x": "batch time"}, growing, valid="v4"))
+
+
 def test_an_empty_window_is_zero_and_has_no_gradient():
     arrays = drawn()
     arrays["go"] = np.array([3, 99, -99, np.nan, STEPS, 3.0])
