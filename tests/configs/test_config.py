@@ -492,7 +492,7 @@ def test_a_parameter_that_cancels(text):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("epochs:\n  still: 3s..4s..5s\n", "2: epochs.still: a window cannot begin or end at `.5s`"),
+        ("epochs:\n  still: 3s..4s..5s\n", "2: epochs.still: a window cannot begin or end at `4s..5s`"),
         ("epochs:\n  still: go+..end\n", "2: epochs.still: a window cannot begin or end at `go+`"),
         (
             "events:\n  cue: {path: states.cue, axes: batch batch}\n",
