@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import TypeGuard
 
 from lossdsl.backends.lower import Lowering
 from lossdsl.backends.masks import denied, is_flag, stand, viewed
@@ -157,13 +158,22 @@ class _Writer:
 
     def row(self, term: Term) -> str:
         body, factor = _factored(self.bodies[term.label])
-        axes, code = list(body.axes or ()), self.code(body, SUM)
+        axes, more = list(body.axes or ()), "" if factor is None else f", {self.code(factor, SUM)}"
         if TIME in axes:
-            code = f"ops.sum({code}, axis={axes.index(TIME)})"
-        if factor is not None:
-            code = f"ops.scaled({code}, {self.code(factor, SUM)})"
+            code = f"ops.sum({self.code(body, SUM)}, axis={axes.index(TIME)})"
+        elif self.averages(body):
+            code, more = f"ops.averaged({self.operand(body, 'x', body.args[0])}{more}, {self.axis(body)[0]})", ""
+        else:
+            code = self.code(body, SUM)
+        code = f"ops.scaled({code}{more})" if more else code
         written = str(term.expr)
         return f"        {quoted(term.label)}: {code}," + ("" if written == term.label else f"  # {clip(written)}")
+
+    def averages(self, body: Expr) -> TypeGuard[Call]:
+        """Whether a term ends with a mean of all that there is, which nothing else needs."""
+        if not isinstance(body, Call) or body.op.name != "mean" or body.args[1] != by_default(Fraction(1)):
+            return False
+        return body.content not in self.known and not self.shared(body)
 
     def weights(self) -> list[str]:
         self.lines = ["def weights(parameters, step):"]

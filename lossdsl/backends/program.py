@@ -103,7 +103,7 @@ class Program:
     def per_trial(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any = ()) -> dict[str, Array]:
         """The terms before the mean over `batch`, without weights; data that does not fit is refused."""
         found = self._scaled(parameters, step, arrays, objects)
-        return {label: value * factor for label, (value, factor) in zip(self.terms, found, strict=True)}
+        return {label: one.scaled(one.value) for label, one in zip(self.terms, found, strict=True)}
 
     def _scaled(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any) -> list[Scaled]:
         self.check(arrays)
@@ -112,7 +112,7 @@ class Program:
         batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
         called = {name: _called(name, term, self.objects[name].axes, batch) for name, term in dict(objects).items()}
         found = self.functions["per_trial"](self._numbers(arrays), parameters, _step(step), called)
-        return [value if isinstance(value, Scaled) else Scaled(value, 1) for value in found.values()]
+        return [value if isinstance(value, Scaled) else Scaled(value) for value in found.values()]
 
     def _numbers(self, arrays: Sequence[Any]) -> list[Any]:
         """The arrays as floats, but a mask of booleans as it is."""
@@ -148,9 +148,10 @@ class Program:
 
         Weights that are numbers stay with the caller, who has them: an array handed back takes time.
         """
-        found = [(wide(value), factor) for value, factor in self._scaled(parameters, step, arrays, objects)]
+        found = self._scaled(parameters, step, arrays, objects)
         # What is handed back is a copy: the caller may donate what is given or what is returned.
-        raw = [(jnp.array(value) if trials else jnp.mean(value)) * factor for value, factor in found]
+        over = jnp.array if trials else jnp.mean
+        raw = [one.scaled(over(wide(one.value))) for one in found]
         weights = self.weights(numbers, parameters, step)
         values = [weighted(value, weight) for value, weight in zip(raw, weights, strict=True)]
         copies = zip(weights, values, self.terms, strict=True)

@@ -214,10 +214,16 @@ def nonzero(mask: Any) -> Array:
 
 
 class Scaled(NamedTuple):
-    """A term before the mean over trials, and a factor that no trial has for itself: it follows the mean."""
+    """A term before the mean over trials, and what no trial has for itself and follows it: a factor and a divisor."""
 
     value: Array
-    factor: Array | int
+    factor: Array | None = None
+    divisor: int = 1
+
+    def scaled(self, value: Array) -> Array:
+        """A value of the term, of each trial or their mean, with what follows."""
+        product = value if self.factor is None else value * self.factor
+        return product if self.divisor == 1 else product / self.divisor
 
 
 # Emitted code has a factor of all trials.

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.along import along, over_trials, reduces
-from lossdsl.operators.declaration import Axis, nonzero, op, wide
+from lossdsl.operators.declaration import CALLED, Axis, Scaled, nonzero, op, wide
 
 
 def all_in(where: Any) -> bool:
@@ -68,6 +68,15 @@ def mean(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
         return jnp.mean(x, axis=axis)
     total = counted(x, where, axis)
     return jnp.sum(masked(x, where), axis=axis) / jnp.where(total == 0, 1, total)
+
+
+def averaged(x: Array, factor: Array | None = None, *, axis: Axis) -> Scaled:
+    """The mean of a term that ends with it: XLA makes one reduction of its sum and that over the trials."""
+    value = jnp.sum(wide(x), axis=axis)
+    return Scaled(value, factor, x.size // value.size if value.size else 1)
+
+
+CALLED["averaged"] = averaged
 
 
 def picked(table: Array, place: Array, axis: int) -> Array:

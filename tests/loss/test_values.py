@@ -123,3 +123,17 @@ def test_vocabularies_together():
     assert (left | ld.Vocabulary()) == left == (ld.Vocabulary() | left)
     with pytest.raises(TypeError):
         left | {"x": 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["mean(x, axis=(time, xy))", "alpha*mean(x, axis=(time, xy))", "sum(x, axis=(time, xy))"]
+)
+def test_a_term_that_ends_with_a_mean_is_one_reduction_with_that_over_trials(text):
+    alpha = {"alpha": 0.5} if "alpha" in text else {}
+    loss = ld.compile({"term": text}, "none", quantities={"x": "batch time xy"}, parameters=alpha)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(3, 5, 2)), jnp.float32)
+    compiled = jax.jit(lambda x: loss({"x": x}).total).lower(x).compile()
+    assert compiled.as_text().count(" reduce(") == 1
+    each = loss.per_trial({"x": x})["term"]
+    assert each.shape == (3,)
+    np.testing.assert_allclose(compiled(x), jnp.mean(each), rtol=1e-6)
