@@ -25,6 +25,7 @@ GROUPS = {
     "Train": {
         "schedules": "Schedules",
         "adaptive-weights": "Adaptive weights",
+        "least-squares": "Least squares",
         "save-and-resume": "Save and resume",
         "feedbax": "Feedbax",
         "performance": "Performance",

@@ -22,15 +22,16 @@ STOREYS = {
     "errors": "",
     "disk": "",
     "explain": "",
-    "operators": """axes declaration along arithmetic reductions risk vectors penalties time schedules distributions
-        choices shapes masks windows custom elsewhere""",
+    "operators": """axes declaration along arithmetic reductions squares risk vectors penalties time schedules
+        distributions choices shapes masks windows custom elsewhere""",
     "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
     "meaning": """given path held symbol quantity propose rows clock vocabulary defined rules spans inside windows
         objects growth bind weights symbolic scale normal domains feedbax""",
-    "backends": "model sizes data reader trajectories lower masks shared python emit program coverage feedbax",
+    "backends": """model sizes data reader trajectories lower masks shared python emit program residuals coverage
+        feedbax""",
     "mathematics": "table notebook symbols steps pieces latex formula picture",
-    "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate shown summed state loss
-        make diff""",
+    "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate residuals shown summed
+        state loss make diff""",
     "configs": "keys yaml_text files project schema config store",
     "training": "history_feedbax history_file history_join history plot balance by_losses by_gradients",
     "adaptive": "",

@@ -33,7 +33,8 @@ def data(rng, n):
         "u": rng.normal(size=(n["batch"], n["time"], n["control"])),
     }
     sizes = {"Q": n["state"], "R": n["control"], "Qf": n["state"]}
-    return states, {name: rng.normal(size=(size, size)) for name, size in sizes.items()}, None
+    roots = {name: rng.normal(size=(size, size)) for name, size in sizes.items()}
+    return states, {name: root @ root.T for name, root in roots.items()}, None
 
 
 def reference(states, trial_specs, model, step):

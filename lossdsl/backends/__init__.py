@@ -10,4 +10,5 @@ from lossdsl.backends.data import (
 from lossdsl.backends.feedbax import feedbax_loss as feedbax_loss
 from lossdsl.backends.model import Aside as Aside, trainable as trainable
 from lossdsl.backends.program import Program as Program, build as build, weighted as weighted
+from lossdsl.backends.residuals import Residuals as Residuals, residuals as residuals
 from lossdsl.backends.trajectories import Trajectories as Trajectories, example as example, load_npz as load_npz

@@ -41,10 +41,11 @@ _NAMES = "jnp ops floats take parameters quantities objects step states trial_sp
 _TAKEN = {*_NAMES.split(), *keyword.kwlist}
 
 
-def emit(terms: tuple[Term, ...]) -> tuple[str, dict[str, Name], frozenset[str]]:
+def emit(terms: tuple[Term, ...], *, windowed: bool = True) -> tuple[str, dict[str, Name], frozenset[str]]:
     """The source of a normal form, the names that it uses, what is needed first standing first, and those of masks."""
     lowering = Lowering()
-    bodies = {term.label: lowering.body(term.expr) for term in terms}
+    lowered = lowering.body if windowed else lowering.whole
+    bodies = {term.label: lowered(term.expr) for term in terms}
     names = each_name(bodies.values(), lowering.definition)
     writer = _Writer(terms, bodies, names, lowering.definition)
     return writer.module(), names, frozenset(writer.masks)

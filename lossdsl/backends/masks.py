@@ -8,8 +8,11 @@ from lossdsl.meaning import Defined, Quantity, aliased
 
 _ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
 Definition = Callable[[Defined], Expr]
-# What gives one of its operands back, of which nothing is added, and the operands that it may give.
-_GIVES = {"[]": (0,), "rename": (0,), "expand": (0,), "max": (0,), "min": (0,), "where": (1, 2), "*": (0, 1)}
+# What gives one of its operands back or 0, and the operands that it may give.
+_GIVES = dict.fromkeys(("[]", "own_slice", "rename", "expand", "max", "min", "abs"), (0,)) | {
+    "where": (1, 2),
+    "*": (0, 1),
+}
 
 
 def is_mask(node: Call, i: int) -> bool:

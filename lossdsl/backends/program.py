@@ -211,9 +211,9 @@ def bound_terms(objects: Mapping[str, Any], given: tuple[Any, ...]) -> dict[str,
 _PROGRAMS: WeakValueDictionary[str, Program] = WeakValueDictionary()
 
 
-def build(terms: tuple[Term, ...]) -> Program:
-    """The program of a normal form."""
-    source, names, masks = emit(terms)
+def build(terms: tuple[Term, ...], *, windowed: bool = True) -> Program:
+    """The program of a normal form, or of bodies whose windows are masks already."""
+    source, names, masks = emit(terms, windowed=windowed)
     scales = each_name([expression(term.factor) for term in terms if term.number is None])
     meanings: dict[str, Any] = {name: node.meaning for name, node in {**scales, **names}.items()}
     parameters = [name for name, meaning in meanings.items() if isinstance(meaning, Parameter)]

@@ -31,7 +31,7 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
     if known is None:
         if is_ensemble(own["held"].array, own["parameters"]):
             return _of_members(loss, states, trial_specs, model, step, trials)
-        known = _arguments(loss, own)
+        known = arguments(loss, own)
     numbers, parameters, by_label = known
     program: Program = own["program"]
     step, arrays = given_step(program, step) if program.uses_step else None, None
@@ -73,7 +73,7 @@ def _in_own_words(terms: tuple[Term, ...], program: Program, arrays: Any, failur
     return failure.with_traceback(None)
 
 
-def _arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+def arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
     """The weights that are numbers, the parameters, and the weights by label, in the order of the terms.
 
     Known ones stand on the host, one by one: they share no buffer that may be donated. Those of a loss that was

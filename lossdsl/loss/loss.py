@@ -21,6 +21,7 @@ from lossdsl.loss.finite import check_finite
 from lossdsl.loss.gradients import GradientReport, gradient_report
 from lossdsl.loss.parts import Parts, Written, check_single, fields_of, is_ensemble, term_parts, terms_now
 from lossdsl.loss.plain import config_of
+from lossdsl.loss.residuals import residuals_of
 from lossdsl.loss.scalars import Held, copied
 from lossdsl.loss.shown import digest, text
 from lossdsl.loss.state import Stateful
@@ -215,6 +216,32 @@ class CompositeLoss(Stateful, AbstractLoss):
         """
         check_single(self.numbers, self.parameters)
         return gradient_report(self, rollout, model, trial_specs, given_step(self.program, step))
+
+    def residuals(self, states: Any, trial_specs: Any = None, model: Any = None, step: Any = None) -> dict[str, Array]:
+        """What squares to the loss, for solvers of nonlinear least squares such as Gauss-Newton's.
+
+        Args:
+            states: The trajectories of the model.
+            trial_specs: The trials, for a loss that reads them.
+            model: The model, for a loss that reads it.
+            step: The training iteration, for a loss that needs it.
+
+        Returns:
+            An array for each term by its label, flat: the sum of its squares is the weighted value of the term,
+            averaged over `batch`. A solver that minimises half of that sum finds the same minimum.
+
+        Raises:
+            LossDataError: For arrays that are missing or do not fit.
+            LossValueError: For a term that is not a sum of squares, and a weight or a factor that is negative; traced
+                ones give NaN.
+
+        Example:
+            >>> from lossdsl import compile
+            >>> loss = compile("2*sum(square(x))", "none", quantities={"x": "batch time"})
+            >>> loss.residuals({"x": jax.numpy.ones((1, 3))})["sum(square(x))"]
+            Array([1.4142135, 1.4142135, 1.4142135], dtype=float32)
+        """
+        return residuals_of(self, states, trial_specs, model, step)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -45,6 +45,7 @@ from lossdsl.operators.masks import (
     UNSLICED as UNSLICED,
     UNTIL_LAST as UNTIL_LAST,
 )
+from lossdsl.operators.squares import RAVELED as RAVELED, ROOT as ROOT, weighing as weighing
 from lossdsl.operators.windows import (
     END as END,
     OWN_SLICE as OWN_SLICE,

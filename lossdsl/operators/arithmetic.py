@@ -40,7 +40,13 @@ def sqrt(x: Array) -> Array:
     return jnp.sqrt(x)
 
 
-@op(axes=elementwise, latex=r"{x:atom}^{{2}}", example="sum(square(net.output), axis=output)", degrees=(2,))
+@op(
+    axes=elementwise,
+    latex=r"{x:atom}^{{2}}",
+    example="sum(square(net.output), axis=output)",
+    degrees=(2,),
+    squares="operand",
+)
 def square(x: Array) -> Array:
     """The square, elementwise."""
     return jnp.square(x)
@@ -125,6 +131,7 @@ def erf(x: Array) -> Array:
     linear=True,
     latex=r"\operatorname{{sg}}\left({x}\right)",
     example="square(velocity - stop_gradient(position))",
+    squares="picks",
 )
 def stop_gradient(x: Array) -> Array:
     """The value itself, into which no gradient goes.

@@ -56,6 +56,9 @@ class Op:
         degrees: To which power a factor of each operand goes before the operator: `(2, 1)` for `x**2 * y`, and for one
             that is linear `(1,)`.
         signs: Of what factors that holds: of `"any"`, of any by their `"absolute"` value, or of `"positive"` ones.
+        squares: How it is a sum of squares: another operator of the same operands, whose squares sum to it over the
+            axes that it takes away; `"operand"` if those of its operand do, where its mask leaves them in; `"sums"` if
+            it sums with factors that are not negative, `"picks"` if it gives some of its operand.
         code: What its function is called in emitted code; another one for each declaration of the same name.
 
     The template is a Python format with the names of the parameters; a brace of LaTeX is doubled. `{x}` stands between
@@ -89,6 +92,7 @@ class Op:
     flat: tuple[str, ...] = ()
     mask: str = ""
     indicates: bool = False
+    squares: "Op | str" = ""
     code: str = ""
     degrees: tuple[int, ...] = ()
     signs: str = "any"

@@ -1,11 +1,16 @@
 """Penalties on a number: what it costs to be far from 0, or above it."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.axes import elementwise
-from lossdsl.operators.declaration import op
+from lossdsl.operators.declaration import inner, op
+
+# From here on log(cosh(x)) is abs(x) - log(2) in all digits.
+_FAR = 25.0
 
 
 @op(
@@ -32,8 +37,18 @@ def softplus(x: Array) -> Array:
     return jax.nn.softplus(x)
 
 
+def huber_root(x: Array, delta: Array) -> Array:
+    """What squares to Huber's penalty: `x/sqrt(2)`, with a bend where the penalty goes on as a line."""
+    x = jnp.asarray(x, jnp.result_type(x, float))
+    size = jnp.abs(x)
+    inside = size <= delta
+    line = jnp.where(inside, delta**2 / 2, delta * (size - delta / 2))
+    return jnp.where(inside, x / math.sqrt(2), jnp.sign(x) * jnp.sqrt(line))
+
+
 @op(
     axes=elementwise,
+    squares=inner(huber_root, elementwise, {"x": None, "delta": None}),
     latex=r"H_{{{delta}}}\left({x}\right)",
     notation=r"H_{\delta}\left(x\right) = \frac{1}{2}\,x^{2} \text{ where } \left\vert x \right\vert \leq \delta"
     r"\text{, else } \delta \left\vert x \right\vert - \frac{1}{2}\,\delta^{2}",
@@ -63,7 +78,22 @@ _huber.defjvps(
 )
 
 
-@op(axes=elementwise, latex=r"\log\cosh\left({x}\right)", example="sum(log_cosh(net.output), axis=output)")
+def log_cosh_root(x: Array) -> Array:
+    """What squares to the logarithm of the hyperbolic cosine, `log1p(2*sinh(x/2)**2)`."""
+    x = jnp.asarray(x, jnp.result_type(x, float))
+    size = jnp.abs(x)
+    # Near 0 the root has no slope that can be computed, far away the exponential function overflows.
+    near, far = size < jnp.sqrt(jnp.finfo(x.dtype).eps), size > _FAR
+    middle = jnp.log1p(2 * jnp.square(jnp.sinh(jnp.where(near | far, 1, x) / 2)))
+    return jnp.where(near, x / math.sqrt(2), jnp.sign(x) * jnp.sqrt(jnp.where(far, size - math.log(2), middle)))
+
+
+@op(
+    axes=elementwise,
+    squares=inner(log_cosh_root, elementwise, {"x": None}),
+    latex=r"\log\cosh\left({x}\right)",
+    example="sum(log_cosh(net.output), axis=output)",
+)
 def log_cosh(x: Array) -> Array:
     """The logarithm of the hyperbolic cosine: about `x**2/2` near 0 and `abs(x)` far away.
 
@@ -74,8 +104,14 @@ def log_cosh(x: Array) -> Array:
     return optax.log_cosh(jnp.asarray(x, jnp.result_type(x, float)))
 
 
+def smooth_abs_root(x: Array, eps: Array) -> Array:
+    """What squares to the smooth absolute value: `x/sqrt(sqrt(x**2 + eps**2) + eps)`."""
+    return x / jnp.sqrt(jnp.sqrt(jnp.square(x) + jnp.square(eps)) + eps)
+
+
 @op(
     axes=elementwise,
+    squares=inner(smooth_abs_root, elementwise, {"x": None, "eps": None}),
     latex=r"\left\vert {x} \right\vert_{{{eps}}}",
     notation=r"\left\vert x \right\vert_{\epsilon} = \sqrt{x^{2} + \epsilon^{2}} - \epsilon",
     example="sum(smooth_abs(net.output), axis=output)",

@@ -42,6 +42,7 @@ def counted(x: Array, where: Any, axis: Axis) -> Array:
     linear=True,
     latex=r"\sum{bounds} {where:factor}{x:product}",
     example="sum(position)",
+    squares="sums",
 )
 def sum_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The sum over an axis, `time` if none is given, or over several: `axis=(batch, time)`.
@@ -57,6 +58,7 @@ def sum_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     latex=r"\left\langle {x} \right\rangle_{{{axis}{where:mask}}}",
     notation=r"\left\langle x \right\rangle_{1 \leq t \leq T} = \frac{1}{T} \sum_{t=1}^{T} x_{t}",
     example="mean(velocity)",
+    squares="sums",
 )
 def mean(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The mean over an axis, `time` if none is given, or over several: `axis=(batch, time)`.

@@ -89,6 +89,7 @@ def _gathers(operands: Sequence[Axes | None], static: Any) -> Fit:
     flat=("like",),
     latex="{x}",
     example="square(position - expand(mean(position), axis=time))",
+    squares="picks",
 )
 def expand(x: Array, *, like: Axis = BESIDE, axis: Axis) -> Array:  # type: ignore[assignment]
     """The same value all along an axis that it lacks, or along several: `expand(x, axis=(batch, time))`.
@@ -104,6 +105,7 @@ def expand(x: Array, *, like: Axis = BESIDE, axis: Axis) -> Array:  # type: igno
     axes=Rule(_renames),
     renames=True,
     linear=True,
+    squares="picks",
     latex=r"\left. {x:power} \right|_{{{named}}}",
     example="mean(expand(position[-1], axis=other)*rename(position[-1], batch=other), axis=other)",
 )

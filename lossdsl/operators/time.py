@@ -14,6 +14,7 @@ from lossdsl.operators.reductions import all_in, masked
 
 _PICKED: dict[str, Any] = {
     "linear": True,
+    "squares": "picks",
     "latex": r"\left. {x:power} \right|_{{{at}{where:mask}}}",
     "notation": r"\left. x \right|_{T} = x_{T}",
 }
@@ -133,6 +134,7 @@ def cummin(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[a
     reads="same",
     latex=r"\left(\frac{{{t}}}{{{T}}}\right)^{{{exponent}}} {x:product}",
     example="discount(position, exponent=6)",
+    squares="sums",
 )
 def discount(x: Array, *, exponent: Array, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """A weight that grows along `time` as a power: the last of T steps counts in full.

@@ -1,5 +1,6 @@
 """Norms and products over the axes of a vector, those that are neither `batch` nor `time`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,7 +9,8 @@ from jax import Array
 
 from lossdsl.operators.along import features, product, squares
 from lossdsl.operators.arithmetic import abs_
-from lossdsl.operators.declaration import op, wide
+from lossdsl.operators.axes import Axes, Fit, Rule, without
+from lossdsl.operators.declaration import inner, op, wide
 from lossdsl.operators.reductions import left_in, root, sum_
 
 
@@ -36,6 +38,7 @@ def norm(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type
     latex=r"\left\Vert {x} \right\Vert{where:under}^{{2}}",
     example="sqnorm(effector.pos[1:] - target.pos)",
     degrees=(2,),
+    squares="operand",
 )
 def sqnorm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> Array:  # type: ignore[assignment]
     """The squared Euclidean norm.
@@ -125,8 +128,28 @@ def matvec(Q: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
     return Q * x if len(axis) == 1 else _times(Q, x)
 
 
+def quadratic_form_root(x: Array, Q: Array, *, axis: tuple[int, ...]) -> Array:
+    """What squares to a quadratic form: `sqrt(Q) x`, NaN where the matrix is negative for some vector.
+
+    By its eigenvalues, since a matrix of which some are 0 has no unique Cholesky factor.
+    """
+    x = wide(x)
+    if len(axis) == 1:
+        return root(Q) * x
+    values, vectors = jnp.linalg.eigh(Q)
+    rounding = jnp.max(jnp.abs(values), axis=-1, keepdims=True) * 10 * jnp.finfo(values.dtype).eps
+    roots = root(jnp.where(jnp.abs(values) <= rounding, 0, values))
+    return roots * _times(jnp.swapaxes(vectors, -1, -2), x)
+
+
+def _kept(operands: Sequence[Axes | None], static: Any) -> Fit:
+    frame, _, over = squares(keep=False).fit(operands, static)
+    return Fit(frame, without(frame, over[-1]) if over and len(over) > 1 else frame, over)
+
+
 @op(
     axes=squares(keep=False),
+    squares=inner(quadratic_form_root, Rule(_kept, option=True), {"x": None, "Q": None}),
     latex=r"{x:atom}^{{\top}} {Q:power}\,{x:power}",
     example="quadratic_form(effector.vel, 2) + quadratic_form(net.output, square(net.output))",
     degrees=(2, 1),

@@ -140,4 +140,4 @@ PLACED = inner(
     mask="mask",
     indicates=True,
 )
-OWN_SLICE = inner(own_slice, Rule(_owns), {"x": None, "where": None}, named=("where",))
+OWN_SLICE = inner(own_slice, Rule(_owns), {"x": None, "where": None}, named=("where",), squares="picks")

@@ -11,7 +11,7 @@ ONLY_CALLS = """
     key-twice anchor vocabulary-circle not-in-config no-losses not-stacked history-labels history-steps history-shape
     no-row bad-history history-version state-differs state-value undeclared bad-operator operator-shape operator-result
     no-leaves no-model path-raises not-held values-not-finite values-unknown not-regular too-big bad-config unused-parameter literal-range
-    too-long-for-sympy unknown-code cannot-rename no-data no-dt
+    no-residuals negative-weight negative-factor too-long-for-sympy unknown-code cannot-rename no-data no-dt
 """.split()  # noqa: SIM905
 
 TEXTS = {
