@@ -20,6 +20,7 @@ GROUPS = {
         "own-model": "Your own model",
         "language": "The language",
         "time": "Time",
+        "logic": "Logic",
         "gallery": "Gallery",
     },
     "Train": {

@@ -216,6 +216,40 @@ def matvec(q, x, axis):
     return np.sum(q * x.swapaxes(-1, -2), -1)
 
 
+def most(values, smooth="hard", sharpness=1.0):
+    """The largest of values along the first axis, of a kind, by the equation of that kind."""
+    if smooth == "logsumexp":
+        return np.logaddexp.reduce(sharpness * values) / sharpness
+    if smooth == "softmax":
+        shares = np.exp(sharpness * (values - np.max(values, 0)))
+        return np.sum(values * shares, 0) / np.sum(shares, 0)
+    if smooth == "gmsr":  # equations 3 and 4 of arXiv 2405.10996, of minus the values
+        eps, n = sharpness**-2.0, len(values)
+        product = np.prod(np.maximum(-values, 0) ** 2, 0)
+        return -(((eps**n + product) ** (1 / n)) ** 0.5 - (eps + np.mean(np.maximum(values, 0) ** 2, 0)) ** 0.5)
+    return np.max(values, 0)
+
+
+def least(values, *how):
+    return -most(-values, *how)
+
+
+def seen(name, formulas, within, how):
+    """A formula that looks ahead, step by step as it is defined; `time` stands first."""
+    p, q = formulas[0], formulas[-1]
+    steps = len(p)
+    start, stop = within or (0, None)
+    found = []
+    for t in range(steps if stop is None else steps - stop):
+        ahead = range(t + start, steps if stop is None else t + stop + 1)
+        if name == "until":
+            each = [least(np.stack([least(p[t : u + 1], *how), q[u]]), *how) for u in ahead]
+            found.append(most(np.stack(each), *how))
+        else:
+            found.append((least if name == "always" else most)(p[ahead], *how))
+    return np.stack(found)
+
+
 # The formulas of the documentation. An operator that works along axes is given their positions.
 FORMULAS = {
     "+": np.add,
@@ -311,6 +345,7 @@ class Oracle:
         formulas: What an operator computes; the lowerings of lossdsl may be put here, to differentiate the tree.
         number: The kind of number that a literal becomes.
         stopped: What stands in `stop_gradient`, once noted: it keeps its value when the arrays change.
+        dt: How long a step is.
         inside: Which of so many steps lie in a window, of the one trial that is there: the others are cut off.
     """
 
@@ -321,6 +356,7 @@ class Oracle:
     number: Any = np.float64
     stopped: dict[Expr, Named] | None = None
     inside: Any = None
+    dt: float = 1.0
 
     def total(self, node):
         """The scalar that a loss stands for: `time` is summed, `batch` is averaged."""
@@ -397,6 +433,8 @@ class Oracle:
                 return Named(self.numbers[node.name])
             case Name():
                 return self.arrays[node.name]
+        if node.op.name in ("robustness", "violation"):
+            return self.read(node)
         name, operands = node.op.name, [self(arg) for arg in node.args]
         if name == "stop_gradient" and self.stopped is not None:
             return self.stopped.setdefault(node, replace(operands[0], data=np.array(operands[0].data)))
@@ -429,6 +467,44 @@ class Oracle:
         if name == "matvec":
             return self.matvec(*operands, node.static)
         return self.elementwise(name, operands)
+
+    def read(self, node):
+        """A formula at the first step of the trial."""
+        how = (node.static.smooth if node.static else "hard", self(node.args[-1]).data)
+        value = self.formula(node.args[0], how)
+        found = Named(value.data[0], _without(value.axes, "time")) if "time" in value.axes else value
+        if node.op.name == "robustness":
+            return found
+        margin = self.elementwise("+", [self(node.args[1]), self.elementwise("neg", [found])])
+        return self.elementwise("relu", [margin])
+
+    def formula(self, node, how):
+        """The robustness of a formula, at each step where it has `time`, which then stands first."""
+        match node:
+            case Name():
+                return self.formula(self.definitions[node.name], how)
+            case Call() if node.op.name in "<>":
+                low, high = node.args if node.op.name == "<" else node.args[::-1]
+                value = self.elementwise("+", [self(high), self.elementwise("neg", [self(low)])])
+                axes = (*(("time",) if "time" in value.axes else ()), *_without(value.axes, "time"))
+                return Named(value.spread(axes), axes)
+        formulas = [
+            self.formula(arg, how) for arg in node.args[: 1 if node.op.name in ("always", "eventually") else None]
+        ]
+        axes = _widest(formulas)
+        timed = [len(f.data) for f in formulas if "time" in f.axes]
+        values = [f.spread(axes) for f in formulas]
+        values = [value[: min(timed)] if timed and len(value) > 1 else value for value in values]
+        values = np.broadcast_arrays(*values)
+        if node.op.name == "not":
+            return Named(-values[0], axes)
+        if node.op.name in ("and", "or"):
+            return Named((least if node.op.name == "and" else most)(np.stack(values), *how), axes)
+        within = node.static and node.static.within
+        steps = within and [
+            int(m.number / Fraction(str(self.dt)) + Fraction(1, 2)) if m.seconds else int(m.number) for m in within
+        ]
+        return Named(seen(node.op.name, values, steps, how), axes)
 
     def elementwise(self, name, operands):
         operands = _beside_each_other(operands)

@@ -10,6 +10,7 @@ import lossdsl as ld
 from lossdsl.language.definitions import Let
 from lossdsl.language.expr import Label, Name, Number, by_default, call
 from lossdsl.operators.declaration import OPS
+from lossdsl.operators.logic import Look, Moment
 from lossdsl.operators.windows import Bound, Window
 from tests.oracle import Named, Oracle, plain
 
@@ -59,6 +60,15 @@ ends = st.one_of(
     st.builds(Bound, st.just(""), seconds.map(abs)),
 )
 
+moments = st.one_of(
+    st.builds(Moment, st.integers(1, 50).map(Fraction), st.just(False)),
+    st.builds(Moment, st.fractions(1, 3, max_denominator=8).filter(lambda n: 8 % n.denominator == 0), st.just(True)),
+)
+within = st.tuples(st.just(Moment()) | moments, moments).filter(
+    lambda pair: pair[0].seconds != pair[1].seconds or pair[0].number <= pair[1].number
+)
+kinds = st.sampled_from(["logsumexp", "softmax", "gmsr"])
+
 
 @st.composite
 def calls(draw, operands):
@@ -88,6 +98,8 @@ def static(op):
             epochs.map(Window),
             st.builds(lambda start, stop: Window("", start, stop), ends, ends).filter(Window().__ne__),
         )
+    if op.words:
+        return st.none() | (within.map(Look) if "within" in op.words else kinds.map(lambda kind: Look(smooth=kind)))
     if op.renames:
         old = names.filter(lambda name: name not in op.defaults)
         pairs = st.lists(st.tuples(old, names), min_size=1, max_size=3, unique_by=lambda pair: pair[0])

@@ -23,13 +23,13 @@ STOREYS = {
     "disk": "",
     "explain": "",
     "operators": """axes declaration along arithmetic reductions squares risk vectors penalties time schedules
-        distributions choices shapes masks windows custom elsewhere""",
+        distributions choices extremes logic shapes masks windows custom elsewhere""",
     "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
-    "meaning": """given path held symbol quantity propose rows clock vocabulary defined rules spans inside windows
-        objects growth bind weights symbolic scale normal domains feedbax""",
+    "meaning": """given path held symbol quantity propose rows clock vocabulary defined formulas rules spans
+        ahead masked inside windows objects growth bind weights logical symbolic scale normal domains feedbax""",
     "backends": """model sizes data reader trajectories lower masks shared python emit program residuals coverage
         feedbax""",
-    "mathematics": "table notebook symbols steps pieces latex formula picture",
+    "mathematics": "table notebook symbols steps pieces logic latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate residuals shown summed
         state loss make diff""",
     "configs": "keys yaml_text files project schema config store",

@@ -105,7 +105,7 @@ def _whole(failure):
 
 def test_tables_are_read():
     assert len(table("Traps of YAML")) == 13
-    assert len(table("Traps of Hydra's command line")) == 10
+    assert len(table("Traps of Hydra's command line")) == 11
     assert len(COMMANDS) == len(re.findall(r"^\$ ", SHOWN, re.M)) >= 6
 
 

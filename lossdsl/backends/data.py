@@ -25,6 +25,7 @@ from lossdsl.meaning import (
     path_text,
     paths,
     places,
+    seen_together,
 )
 from lossdsl.operators import BATCH, TIME, Axes, dual
 
@@ -290,7 +291,7 @@ def _measure(node: Expr, measured: dict[bytes, Axes | None]) -> Axes | None:
         return {}
     if node.key not in measured:
         assert isinstance(node, Call)
-        operands = [_measure(arg, measured) for arg in node.args]
+        operands = seen_together(node, [_measure(arg, measured) for arg in node.args])
         measured[node.key] = node.measure(operands).result
     return measured[node.key]
 

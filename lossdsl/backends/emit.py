@@ -14,7 +14,7 @@ from typing import TypeGuard
 
 from lossdsl.backends.lower import Lowering
 from lossdsl.backends.masks import denied, is_flag, stand, viewed
-from lossdsl.backends.python import identifier, literal, path, quoted, returned, steps, turned
+from lossdsl.backends.python import identifier, literal, path, quoted, returned, settings, steps, turned
 from lossdsl.backends.shared import uses
 from lossdsl.errors import clip
 from lossdsl.language import (
@@ -300,12 +300,12 @@ class _Writer:
         return found[0] if len(found) == 1 else f"({', '.join(found)})"
 
     def axis(self, node: Call) -> list[str]:
-        frame, along = list(node.fit.frame), node.fit.along
+        frame, along, look = list(node.fit.frame), node.fit.along, settings(node)
         if along is None:
-            return []
+            return look
         positions = frame.index(along) if isinstance(along, str) else tuple(frame.index(axis) for axis in along)
         at = [f"at=jnp.s_[{node.static}]"] if node.op in (UNSLICED, OWN_SLICE) else []
-        return [f"axis={positions}", *at]
+        return [f"axis={positions}", *at, *look]
 
     def sum(self, node: Call, frame: Axes) -> str:
         """A sum; a long one in several lines, since Python nests `a + b + c` to the left."""

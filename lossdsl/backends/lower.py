@@ -21,6 +21,7 @@ from lossdsl.operators import (
     UNDIFFED,
     UNSLICED,
     UNTIL_LAST,
+    Look,
     elementwise,
     named,
 )
@@ -210,7 +211,7 @@ def _followed(mask: Expr, node: Call, i: int) -> tuple[Expr, ...]:
     along = {*_along(node)} & {*(node.axes or ())} & {*(mask.axes or ())}
     if along and node.op.name == "[]":
         mask = Call((mask, operand), UNSLICED, subscript_text(node.static))
-    elif along and node.op.name == "diff":
+    elif along and (node.op.name == "diff" or (isinstance(node.static, Look) and node.static.steps)):
         mask = Call((mask, operand), UNDIFFED, *along)
     elif along and reads in _READS:
         mask = Call((mask,), _READS[reads], *along)

@@ -4,7 +4,7 @@ import json
 from fractions import Fraction
 
 from lossdsl.language import Call, subscript_text
-from lossdsl.operators import TIME, Axes
+from lossdsl.operators import HARD, TIME, Axes, Look
 
 # A string.
 quoted = json.JSONEncoder(ensure_ascii=False).encode
@@ -43,3 +43,13 @@ def identifier(name: str) -> str:
     """A Python variable that reads like the name."""
     plain = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)
     return plain if plain and not plain[0].isdigit() else f"_{plain}"
+
+
+def settings(node: Call) -> list[str]:
+    """How a formula looks ahead and is smoothed, as its function is told."""
+    look = node.static
+    if not isinstance(look, Look):
+        return []
+    told = [f"within={look.steps}"] if look.steps else []
+    told += [f"smooth={quoted(look.smooth)}"] if look.smooth != HARD else []
+    return [*told, *(["first=True"] if look.first else [])]

@@ -7,7 +7,7 @@ from lossdsl.editor.cursor import Cursor
 from lossdsl.editor.passage import Place
 from lossdsl.language import Token, number_text, shown_axes, signature
 from lossdsl.meaning import Definition, Parameter, Quantity, row_text
-from lossdsl.operators import OPS, STEP, TIME, Op
+from lossdsl.operators import OPS, SMOOTH, STEP, TIME, Op
 
 # What kind of thing is offered, in words that an editor can show by a sign of its own.
 KINDS = ("quantity", "term", "parameter", "operator", "definition", "argument", "option", "axis", "window")
@@ -72,11 +72,16 @@ def _offers(cursor: Cursor, before: list[Token]) -> Iterator[_Offer]:
     if op and _wants_axis(before, op):
         yield from ((axis, "axis", "an axis", "", False) for axis in _axes(cursor))
         return
+    if last and last.kind == "EQUAL" and calls and calls[-1][1][-1:] == ["smooth"]:
+        yield from ((kind, "option", "a kind of smoothing", "", False) for kind in SMOOTH)
+        return
     if op and last and last.kind in ("LPAR", "COMMA"):
         yield from _options(op, calls[-1][1])
     yield from _names(cursor)
     yield from (
-        (name, "operator", signature(known), known.doc, True) for name, known in OPS.items() if name.isidentifier()
+        (name, "operator", signature(known), known.doc, known.is_called)
+        for name, known in OPS.items()
+        if name.isidentifier()
     )
 
 
@@ -143,6 +148,9 @@ def _options(op: Op, given: list[str]) -> Iterator[_Offer]:
             value = default if isinstance(default, str) or default is None else number_text(default)
             says = "" if value is None or name == "axis" else f", {value} if it is not given"
             yield f"{name}=", "option", f"an option of {op.name}{says}", op.doc, False
+    for word in op.words:
+        if word not in given:
+            yield f"{word}=", "option", f"an option of {op.name}", op.doc, False
 
 
 def _names(cursor: Cursor) -> Iterator[_Offer]:

@@ -37,6 +37,8 @@ from lossdsl.language.text import (
     UNARY as UNARY,
     axis_text as axis_text,
     is_name as is_name,
+    look_texts as look_texts,
+    moment_text as moment_text,
     number_text as number_text,
     program_text as program_text,
     signature as signature,

@@ -6,10 +6,10 @@ from typing import Any
 
 from lossdsl.errors import LossError, Span, did_you_mean, error, listed
 from lossdsl.language.definitions import Called
-from lossdsl.language.expr import Call, Expr, Fault, Name, by_default, call
+from lossdsl.language.expr import Call, Expr, Fault, Name, Number, by_default, call
 from lossdsl.language.lalr import Token
 from lossdsl.language.text import is_name
-from lossdsl.operators import OPS, Op
+from lossdsl.operators import OPS, SMOOTH, Look, Moment, Op
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Option:
     """`name=value` in a call."""
 
     name: Token
-    value: "Expr | Axes"
+    value: "Expr | Axes | Ahead"
 
     @property
     def span(self) -> Span:
@@ -29,6 +29,22 @@ class Axes:
     """`(batch, time)` after `axis=`."""
 
     names: tuple[Name, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A number of steps or of seconds, and where it stands."""
+
+    moment: Moment
+    span: Span
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """`0.5s` or `(0.1s, 50)` after `within=`."""
+
+    moments: tuple[Timed, ...]
     span: Span
 
 
@@ -64,15 +80,18 @@ def applied(invoked: Invoked) -> Call | Called:
         raise _wrong_count(op, positional, span)
     found = dict(zip(op.defaults, positional[: len(positional) - len(more)], strict=False))
     axes: dict[str, Any] = {}
+    words: dict[str, Any] = {}
     for option in given[len(positional) :]:
         key = option.name.text if isinstance(option, Option) else ""
         if not key:
             raise error("option-first", option.span, operator=name)
-        if key in found or key in axes:
+        if key in found or key in axes or key in words:
             raise error("argument-twice", option.span, option=key, operator=name)
         if (key == "axis" and op.axis) or (op.renames and key not in op.defaults):
             axes[key] = _axis(option.value, several=op.axis)
-        elif isinstance(option.value, Axes):
+        elif key in op.words:
+            words[key] = _smooth(option.value) if key == "smooth" else _within(option.value)
+        elif isinstance(option.value, Axes | Ahead):
             raise error("not-a-value", option.value.span, found=str(option.value.span))
         elif key in op.defaults:
             found[key] = option.value
@@ -82,7 +101,8 @@ def applied(invoked: Invoked) -> Call | Called:
         raise _wrong_count(op, list(found.values()), span)
     args = [found.get(parameter) or by_default(default) for parameter, default in op.defaults.items()]
     args[len(op.required) : len(op.required)] = more
-    return call(name, *args, static=(tuple(axes.items()) or None) if op.renames else axes.get("axis"), span=span)
+    static = Look(**words) if words else (tuple(axes.items()) or None) if op.renames else axes.get("axis")
+    return call(name, *args, static=static if static != Look() else None, span=span)
 
 
 def _called(invoked: Invoked) -> Called:
@@ -95,8 +115,8 @@ def _name(token: Token) -> Name:
     return Name(name=token.text, span=token.span)
 
 
-def _value(value: "Expr | Axes") -> Expr:
-    if isinstance(value, Axes):
+def _value(value: "Expr | Axes | Ahead") -> Expr:
+    if isinstance(value, Axes | Ahead):
         return Fault(span=value.span, error=error("not-a-value", value.span, found=str(value.span)))
     return value
 
@@ -114,14 +134,43 @@ def head_of(found: Invoked) -> tuple[Name, list[Name]]:
     return _name(found.name), arguments
 
 
-def _axis(value: "Expr | Axes", several: bool) -> Any:
+def _smooth(value: Any) -> str:
+    """The kind of smoothing of an option."""
+    if isinstance(value, Name) and value.name in SMOOTH:
+        return value.name
+    found = str(value.span)
+    raise error(
+        "unknown-smooth", value.span, found=found, advice=did_you_mean(found, SMOOTH, f"there are {listed(SMOOTH)}")
+    )
+
+
+def _within(value: Any) -> tuple[Moment, Moment]:
+    """From when to when a formula looks ahead."""
+    if isinstance(value, Fault):
+        raise value.error
+    if isinstance(value, Ahead):
+        moments = [timed.moment for timed in value.moments]
+    elif isinstance(value, Number):
+        moments = [Moment(value.value, False)]
+    else:
+        raise error("bad-within", value.span, found=str(value.span))
+    start, stop = moments if len(moments) == 2 else (Moment(), moments[0])
+    if any(each.number < 0 or (not each.seconds and each.number.denominator != 1) for each in moments):
+        raise error("bad-within", value.span, found=str(value.span))
+    if start.seconds == stop.seconds and start.number > stop.number:
+        turned = ", ".join(str(timed.span) for timed in reversed(value.moments))
+        raise error("within-order", value.span, found=str(value.span), turned=turned)
+    return (start if start.number else Moment()), stop
+
+
+def _axis(value: "Expr | Axes | Ahead", several: bool) -> Any:
     if isinstance(value, Axes) and several:
         names = tuple(name.name for name in value.names)
         if len(set(names)) < len(names):
             twice = next(name for i, name in enumerate(value.names) if name.name in names[:i])
             raise error("argument-twice", twice.span, option=twice.name, operator="axis")
         return names
-    if isinstance(value, Axes):
+    if isinstance(value, Axes | Ahead):
         raise error("not-a-value", value.span, found=str(value.span))
     if isinstance(value, Fault):
         raise value.error
@@ -131,7 +180,7 @@ def _axis(value: "Expr | Axes", several: bool) -> Any:
 
 
 def _unknown_option(op: Op, key: str, span: Span) -> LossError:
-    known = [*op.defaults, *(["axis"] if op.axis else [])]
+    known = [*op.defaults, *op.words, *(["axis"] if op.axis else [])]
     advice = did_you_mean(key, known, f"it has {listed(known)}")
     return error("unknown-option", span, operator=op.name, option=key, advice=advice)
 

@@ -23,7 +23,7 @@ from lossdsl.language.text import (
     sum_texts,
 )
 from lossdsl.language.tree import Node, depth_of, hashed, lazy
-from lossdsl.operators import OPS, Axes, Default, Fit, Misfit, Op
+from lossdsl.operators import OPS, Axes, Default, Fit, Look, Misfit, Op
 
 
 class Meaning(Protocol):
@@ -197,8 +197,10 @@ class Call(Expr):
 
     @lazy
     def content(self) -> bytes:
-        # What a window is called makes no difference, its mask does.
+        # What a window is called makes no difference, its mask does; nor in what it is counted how far one looks ahead.
         head = self.head[:2] if self.op.name == "@" else self.head
+        if isinstance(look := self.static, Look):
+            head = (*self.head[:2], look.steps, look.smooth, look.first)
         return hashed(head, [arg.content for arg in self.args])
 
     @lazy

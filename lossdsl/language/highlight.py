@@ -35,7 +35,7 @@ _TERMINALS = {
     "COMMENT": "comment",
     "NAME": "name",
     "NUMBER": "number",
-    **dict.fromkeys(["AT_STEPS", "AT_SPAN", "AT_LAST"], "number"),
+    **dict.fromkeys(["AT_STEPS", "AT_SPAN", "AT_LAST", "SECONDS"], "number"),
     "LPAR": "open",
     "RPAR": "close",
     **dict.fromkeys(["COMMA", "COLON", "SEMICOLON", "LSQB", "RSQB"], "punctuation"),
@@ -59,7 +59,7 @@ def rules(*, within: bool) -> list[Rule]:
     """
     found = language().terminals
     name = found["NAME"]
-    functions = "|".join(operator for operator in OPS if operator.isidentifier())
+    functions = "|".join(name for name, op in OPS.items() if op.is_called)
     return [
         *(Rule("keyword", word + _END) for word in found.values() if word.isidentifier()),
         Rule("label", rf"(?<=\bas\s){name}"),

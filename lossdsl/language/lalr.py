@@ -12,6 +12,10 @@ from typing import Any, NamedTuple
 from lossdsl.disk import packaged
 from lossdsl.errors import Span
 from lossdsl.language.syntax import END, UNKNOWN, layout, refusal
+from lossdsl.language.text import begins
+
+# Words that are names where no such word can stand: `and` and `or` before a value, `not` without one behind it.
+SOFT = frozenset(["AND", "OR", "NOT"])
 
 
 class Token(NamedTuple):
@@ -80,6 +84,8 @@ class Parser:
         values: list[Any] = []
         for token in self.tokens(text, laid_out):
             kind = token.kind
+            if kind in SOFT and not (kind in steps[states[-1]] and (kind != "NOT" or begins(laid_out, token.span.end))):
+                kind = "NAME"
             while isinstance(step := steps[states[-1]].get(kind), _Rule):
                 size, name, build, _ = step
                 first = len(values) - size
@@ -113,7 +119,7 @@ def parser(reader: Any) -> Parser:
     grammar = packaged("grammar", "loss.lark").read_text(encoding="utf-8")
     options: dict[str, Any] = {"keep_all_tokens": True, "maybe_placeholders": False, "transformer": reader}
     lark = Lark(grammar, parser="lalr", lexer="basic", start="program", **options)
-    longest_first = sorted(lark.terminals, key=lambda t: (-t.pattern.max_width, -len(t.pattern.value)))
+    longest_first = sorted(lark.terminals, key=lambda t: (-t.priority, -t.pattern.max_width, -len(t.pattern.value)))
     terminals = {terminal.name: terminal.pattern.to_regexp() for terminal in longest_first}
     gap = "|".join(terminals[name] for name in lark.ignore_tokens)
     tokens = "|".join(f"(?P<{name}>{terminals[name]})" for name in terminals if name not in lark.ignore_tokens)

@@ -59,7 +59,7 @@ def misfit_error(node: Applied, names: Sequence[str], operands: Sequence[Axes | 
     elif misfit.code == "axis-there":
         fields["advice"] = _axis_there_advice(node, names[first], axis)
         span = _axis_span(node, axis) or span
-    elif misfit.code in ("out-of-range", "empty-window"):
+    elif misfit.code in ("out-of-range", "empty-window", "beyond-end"):
         length = (operands[first] or {}).get(axis) or 0
         fields |= {"length": length, "first": -length, "last": length - 1}
     return error(misfit.code, span, **fields)

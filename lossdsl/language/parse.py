@@ -7,14 +7,14 @@ from functools import cache
 from typing import Any
 
 from lossdsl.errors import LossError, Span, described, did_you_mean, each, error, listed, together
-from lossdsl.language.arguments import Axes, Invoked, Option, applied, between, head_of
+from lossdsl.language.arguments import Ahead, Axes, Invoked, Option, Timed, applied, between, head_of
 from lossdsl.language.definitions import Let, function
 from lossdsl.language.exact import described_number, exact_number, read_decimal
 from lossdsl.language.expr import Expr, Fault, Label, Name, Number, as_expr, call
 from lossdsl.language.lalr import Parser, Token, parser
 from lossdsl.language.text import is_name
-from lossdsl.language.windows import window_of
-from lossdsl.operators import Window
+from lossdsl.language.windows import duration, window_of
+from lossdsl.operators import Moment, Window
 
 MAX_CHARACTERS = 500_000
 _STEPS = re.compile(r"@(-?\d*)(?::(-?\d*)(?::(-?\d+))?)?")
@@ -176,6 +176,25 @@ class _Reader:
     def group(self, parts: list[Any]) -> Expr:
         return parts[1].at(between(parts[0], parts[2]))
 
+    def either(self, parts: list[Any]) -> Expr:
+        return call("or", *parts[::2], span=between(parts[0], parts[-1]))
+
+    def both(self, parts: list[Any]) -> Expr:
+        return call("and", *parts[::2], span=between(parts[0], parts[-1]))
+
+    def denied(self, parts: list[Any]) -> Expr:
+        return call("not", parts[1], span=between(parts[0], parts[1]))
+
+    @_may_fail
+    def compared(self, parts: list[Any]) -> Expr:
+        left, sign, right, *more = parts
+        if more:
+            pairs = zip(parts[::2], parts[1::2], parts[2::2], strict=False)
+            apart = " and ".join(f"{a.span} {by.text} {b.span}" for a, by, b in pairs)
+            raise error("chained", between(left, parts[-1]), found=str(between(left, parts[-1])), apart=apart)
+        # The robustness of `x <= y` is that of `x < y`.
+        return call(sign.text[0], left, right, span=between(left, right))
+
     def sum(self, parts: list[Any]) -> Expr:
         addends = [parts[0]]
         for sign, part in zip(parts[1::2], parts[2::2], strict=True):
@@ -245,6 +264,15 @@ class _Reader:
     @_may_fail
     def call(self, parts: list[Any]) -> Expr:
         return applied(parts[0])
+
+    def moment(self, parts: list[Any]) -> Timed:
+        *sign, size = parts
+        value = duration(size.text, size.span) if size.kind == "SECONDS" else _number(size.text, size.span)
+        return Timed(Moment(-value if sign else value, size.kind == "SECONDS"), between(parts[0], size))
+
+    def ahead(self, parts: list[Any]) -> Ahead:
+        moments = [part for part in parts if isinstance(part, Timed)] or [self.moment(parts)]
+        return Ahead(tuple(moments), between(parts[0], parts[-1]))
 
     def axes(self, parts: list[Any]) -> Axes:
         names = tuple(Name(name=part.text, span=part.span) for part in parts if part.kind in ("NAME", "DUAL"))

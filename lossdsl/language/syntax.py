@@ -5,6 +5,7 @@ import unicodedata
 from typing import Any
 
 from lossdsl.errors import LossError, Span, error
+from lossdsl.language.text import begins
 from lossdsl.language.tree import MAX_DEPTH
 from lossdsl.operators import OPS
 
@@ -14,20 +15,18 @@ _BRACKETS = {")": "(", "]": "["}
 _PARTNERS = {"(": ")", "[": "]", ")": "(", "]": "["}
 _COMMENT = r"#[^\n]*"
 _CHUNK = re.compile(_COMMENT + r"|[()\[\]]|\n|[^\s()\[\]#]+")
-_OPERATORS = "+-*/@=,;"
+_OPERATORS = "+-*/@=,;<>"
 _TOKEN = re.compile(r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[\w.]+|\*\*|\S")
 # Words of Python that people try; to the grammar they are names.
-_PYTHON = frozenset(["and", "or", "not", "if", "else", "lambda", "for", "in", "is"])
+_PYTHON = frozenset(["if", "else", "lambda", "for", "in", "is"])
+# What joins formulas, if a value stands before it and one behind it.
+_JOINS = ("and", "or")
 _ONLY_TIME = "only `time` is indexed, as in `x[-1]` or `x[10:50]`; reduce another axis, as in `sum(x, axis=xy)`"
 _SPAN = "a window of time stands without spaces, as in `x@go..end`"
-# A comparison by its sign, and what it is in the language.
+# What no formula is made of, by its sign, and what it is in the language.
 _COMPARED = {
-    "<": "`less(x, y)` is 1 where x < y, else 0",
-    ">": "`greater(x, y)` is 1 where x > y, else 0",
-    "<=": "`1 - greater(x, y)` is 1 where x <= y, else 0",
-    ">=": "`1 - less(x, y)` is 1 where x >= y, else 0",
-    "==": "`equal(x, y)` is 1 where x and y are equal, else 0",
-    "!=": "`1 - equal(x, y)` is 0 where x and y are equal, else 1",
+    "==": "`equal(x, y)` is 1 where x and y are equal, else 0; as a formula write `abs(x - y) < 0.01`",
+    "!=": "`1 - equal(x, y)` is 0 where x and y are equal, else 1; as a formula write `abs(x - y) > 0.01`",
 }
 # To Python a letter, so they may end a name.
 POWERS = {"\N{SUPERSCRIPT TWO}": "**2", "\N{SUPERSCRIPT THREE}": "**3"}
@@ -52,7 +51,7 @@ def layout(text: str) -> str:
     """
     opened: list[int] = []
     blanks: list[tuple[int, int, str]] = []
-    last, newline = "", -1
+    last, newline, joins = "", -1, False
     for match in _CHUNK.finditer(text):
         chunk, start = match.group(), match.start()
         if chunk[0] == "#":
@@ -62,8 +61,10 @@ def layout(text: str) -> str:
             newline = start if newline < 0 else newline
             continue
         goes_on = not last or last[-1] in _OPERATORS or last == "as" or chunk[0] in _OPERATORS or chunk == "as"
+        goes_on = goes_on or joins or (chunk in _JOINS and begins(text, match.end()))
         if newline >= 0 and not opened and not goes_on and chunk not in ")]":
             blanks.append((newline, newline + 1, ";"))
+        joins = chunk in _JOINS and _ends_value(last)
         last, newline = chunk, -1
         if chunk in "([":
             opened.append(start)
@@ -84,6 +85,10 @@ def layout(text: str) -> str:
     return "".join([*pieces, text[done:]])
 
 
+def _ends_value(chunk: str) -> bool:
+    return re.search(r"[\w.)\]]$", chunk) is not None and chunk != "as"
+
+
 def comments(text: str) -> list[Span]:
     """Where the comments stand; there is no other use for `#`."""
     return [Span(text, match.start(), match.end()) for match in re.finditer(_COMMENT, text)]
@@ -102,8 +107,8 @@ def _bad_character(text: str, at: int) -> LossError:
     character, span = text[at], Span(text, at, at + 1)
     if character == "^":
         return error("caret-power", span)
-    if advice := _comparison(text[at : at + 2]):
-        return error("unknown-character", span, character=f"`{character}`", advice=advice)
+    if text[at : at + 2] == "!=":
+        return error("unknown-character", span, character=f"`{character}`", advice=_COMPARED["!="])
     plain = _LOOKALIKES.get(character) or unicodedata.normalize("NFKC", character)
     name = unicodedata.name(character, f"the character U+{ord(character):04X}")
     shown = f"`{character}`" if character.isascii() and character.isprintable() else f"{name}"
@@ -121,23 +126,18 @@ def _bad_character(text: str, at: int) -> LossError:
     return error("unknown-character", span, character=shown, advice=advice)
 
 
-def _comparison(sign: str) -> str:
-    """What to write for a comparison; nothing for what is none."""
-    means = _COMPARED.get(sign) or _COMPARED.get(sign[:1])
-    smooth = "; `relu(x - y)` has a gradient" if sign[:1] in "<>" else ""
-    return f"a comparison is an operator: {means}{smooth}" if means else ""
-
-
 def refusal(text: str, laid_out: str, token: Any) -> LossError:
     """Own wording for what LALR reports as a token and a set of expected ones."""
     if token.kind == UNKNOWN:
         return _bad_character(text, token.span.start)
     if token.kind == "DUAL":
         return _bad_character(text, token.span.end - 1)
+    if token.kind == "SECONDS":
+        return _duration(token.span)
     at = len(text) if token.kind == END else token.span.start
     last = _token_before(text, laid_out, at)
     before = laid_out[last.start : last.end]
-    after_operand = re.search(r"[\w.)\]]$", before) is not None and before != "as"
+    after_operand = _ends_value(before)
     if token.kind == END:
         advice = "write the loss on the last line, without `name =`"
         if re.search(r"^[ \t\f\r]*[-+]", laid_out, re.MULTILINE):
@@ -154,7 +154,7 @@ def refusal(text: str, laid_out: str, token: Any) -> LossError:
     if after_operand and token.kind in ("NAME", "NUMBER", "LPAR"):
         return _missing_operator(last, span, token)
     if before == "=" and token.kind == "EQUAL":
-        return error("misplaced", last.to(span), found="==", advice=_comparison("=="))
+        return error("misplaced", last.to(span), found="==", advice=_COMPARED["=="])
     if token.kind == "COMMA" and laid_out.rfind("[", 0, at) > laid_out.rfind("(", 0, at):
         return error("misplaced", span, found=",", advice=_ONLY_TIME)
     if after_operand or token.kind in ("EQUAL", "AS", "COLON", "LSQB", "SEMICOLON"):
@@ -164,6 +164,15 @@ def refusal(text: str, laid_out: str, token: Any) -> LossError:
     return error(
         "missing-operand", span, found=token.text, advice=f"put a name or a number there, or take `{token.text}` away"
     )
+
+
+def _duration(span: Span) -> LossError:
+    """A duration where none stands: a number and a name, to who reads it."""
+    match = re.match(r"[\d.]+", str(span))
+    assert match is not None
+    size, unit = span.part(span.start, span.start + match.end()), span.part(span.start + match.end(), span.end)
+    advice = f"write `{size}*{unit}` to multiply; a duration stands in `x@go+{span}..end` or `within={span}`"
+    return error("missing-operator", span, left=str(size), right=str(unit), advice=advice)
 
 
 def _token_before(text: str, laid_out: str, at: int) -> Span:
@@ -176,6 +185,8 @@ def _token_before(text: str, laid_out: str, at: int) -> Span:
 
 def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
     text = left.text
+    if left.end == right.start and re.search(r"\bwithin\s*=\s*\(?[^()=]*$", text[: left.start]):
+        return error("no-unit", left.to(right), found=f"{left}{right}", number=str(left))
     if left.end == right.start and str(left)[0].isdigit():
         if text[right.start] in _LOOKALIKES:
             return _bad_character(text, right.start)

@@ -7,10 +7,11 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from lossdsl.language.exact import decimal
-from lossdsl.operators import END, Bound, Default, Op, Window
+from lossdsl.operators import END, HARD, Bound, Default, Look, Moment, Op, Window
 
 # How tightly a text binds, loosest first: one level per rule of the grammar.
-SUM, LABEL, PRODUCT, UNARY, POWER, ATOM = range(6)
+EITHER, BOTH, DENIED, COMPARED, SUM, LABEL, PRODUCT, UNARY, POWER, ATOM = range(10)
+_VALUE = re.compile(r"\s*(?!(?:and|or|as)\b(?!\.))[\w.(]")
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -44,6 +45,14 @@ def sum_texts(addends: Sequence[tuple[Written, bool]]) -> list[str]:
 def operator_text(op: Op, args: Sequence[Written], static: Any) -> Written:
     """The text of an operator and its operands, but for sums."""
     match op.name:
+        case "or" | "and" as word:
+            level = EITHER if word == "or" else BOTH
+            return Written(f" {word} ".join(arg.at(level + 1) for arg in args), level)
+        case "not":
+            denied = args[0].at(DENIED)
+            return Written(f"not {denied}" if begins(denied) else f"not ({denied})", DENIED)
+        case "<" | ">" as sign:
+            return Written(f"{args[0].at(SUM)} {sign} {args[1].at(SUM)}", COMPARED)
         case "*" | "/" as sign:
             return Written(f"{args[0].at(PRODUCT)}{sign}{args[1].at(UNARY)}", PRODUCT)
         case "neg":
@@ -59,8 +68,11 @@ def operator_text(op: Op, args: Sequence[Written], static: Any) -> Written:
         for arg, (name, default) in zip(args, op.parameters(len(args)), strict=True)
         if default is None or arg.text != default_text(default)
     ]
-    axis = [axis_text(static) if op.renames else f"axis={axis_text(static)}"] if static else []
-    return Written(f"{op.name}({', '.join(given + axis)})", ATOM)
+    if isinstance(static, Look):
+        settings = look_texts(static)
+    else:
+        settings = [axis_text(static) if op.renames else f"axis={axis_text(static)}"] if static else []
+    return Written(f"{op.name}({', '.join(given + settings)})", ATOM)
 
 
 def signature(op: Op) -> str:
@@ -72,12 +84,16 @@ def signature(op: Op) -> str:
             return "x@window"
         case "[]":
             return "x[i:j]"
+        case "not":
+            return "not p"
+        case "and" | "or" as word:
+            return f"p {word} q"
     if not op.name.isidentifier():
         return f"x {op.name} y"
     given = [f"{name}=..." if name in op.named else name for name in op.required]
     given += [*([*op.repeats, "..."] if op.repeats else [])]
     given += [f"{parameter}={default_text(default)}" for parameter, default in op.options.items()]
-    return f"{op.name}({', '.join(given + (['axis'] if op.axis else []))})"
+    return f"{op.name}({', '.join([*given, *op.words, *(['axis'] if op.axis else [])])})"
 
 
 def program_text(definitions: Iterable[tuple[str, str]], loss: str) -> str:
@@ -94,6 +110,20 @@ def axis_text(static: Any) -> str:
         return static
     pairs = [pair if isinstance(pair, str) else f"{pair[0]}={pair[1]}" for pair in static]
     return ", ".join(pairs) if "=" in pairs[0] else f"({', '.join(pairs)})"
+
+
+def look_texts(look: Look) -> list[str]:
+    """How far a formula looks ahead, and how its robustness is smoothed, as they are written in a call."""
+    found = []
+    if look.within:
+        start, stop = map(moment_text, look.within)
+        found.append(f"within=({start}, {stop})" if look.within[0].number else f"within={stop}")
+    return [*found, *([f"smooth={look.smooth}"] if look.smooth != HARD else [])]
+
+
+def moment_text(moment: Moment) -> str:
+    """So many steps or seconds as they are written after `within=`."""
+    return _plain_text(moment.number) + "s" * moment.seconds
 
 
 def subscript_text(static: Any) -> str:
@@ -127,6 +157,11 @@ def _plain_text(value: Fraction) -> str:
     places = next(n for n in count() if (value * 10**n).denominator == 1)
     digits = str(value * 10**places).rjust(places + 1, "0")
     return f"{digits[:-places]}.{digits[-places:]}" if places else digits
+
+
+def begins(text: str, at: int = 0) -> bool:
+    """Whether a value begins there without a sign: behind `not` one that has a sign is subtracted from a name."""
+    return _VALUE.match(text, at) is not None
 
 
 def is_name(text: str) -> bool:

@@ -27,6 +27,12 @@ def window_of(written: str, span: Span | None = None) -> Window:
     return found
 
 
+def duration(written: str, span: Span | None = None) -> Fraction:
+    """The seconds of a text such as `0.5s` or `20ms`."""
+    unit = written.lstrip("0123456789.")
+    return _seconds(written.removesuffix(unit), unit, span)
+
+
 def _bound(written: str, span: Span | None) -> Bound:
     match = _BOUND.fullmatch(written)
     if match is None:

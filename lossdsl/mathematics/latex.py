@@ -12,12 +12,14 @@ from itertools import chain, count
 from typing import Any, Self
 
 from lossdsl.language import Call, Expr, Label, Name, Number, call
+from lossdsl.mathematics.logic import formula_piece
 from lossdsl.mathematics.pieces import (
     ATOM,
     FACTOR,
     NUCLEUS,
     PREFIX,
     SUM,
+    Meaning,
     Piece,
     binds,
     minus,
@@ -47,17 +49,7 @@ _STEPS = {"final": -1, "initial": 0}
 # A definition that unfolds to more nodes than this is shown by its name.
 _MOST_UNFOLDED = 100
 _ONE = number(Fraction(1))
-_LOSS = r"\mathcal{L}"
-_MEAN = r"\left\langle \cdot \right\rangle"
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a symbol means: `symbol = equals`, a text, or both."""
-
-    symbol: str
-    equals: str = ""
-    text: str = ""
+_LOSS, _MEAN = r"\mathcal{L}", r"\left\langle \cdot \right\rangle"
 
 
 @dataclass(frozen=True)
@@ -191,7 +183,17 @@ class Printer:
                 kept = {axis: at for axis, at in scope.index.items() if axis not in dict(node.static).values()}
                 names = {old: scope.index[new] for old, new in node.static}
                 return self.piece(node.args[0], replace(scope, index=kept | names))
+            case _ if node.op.formula or node.op.formulas:
+                return self.formula(node, scope)
         return self.template(node, scope)
+
+    def formula(self, node: Call, scope: _Scope) -> Piece:
+        """A formula; expanded, its quantities have the index of its time step."""
+        self.notation(node.op)
+        if scope.expand and TIME not in scope.index and node.op.formula and node.op.words:
+            scope = scope.over(TIME, symbol("t"))
+        parts = [self.piece(arg, at) for arg, at in self.operands(node, scope)]
+        return formula_piece(node, parts, expand=scope.expand)
 
     def operands(self, node: Call, scope: _Scope) -> Iterator[tuple[Expr, _Scope]]:
         """The operands; one that begins at another step than the first is counted by its own steps."""
@@ -218,8 +220,7 @@ class Printer:
         return Piece(node.op.latex.format(x=body, at=steps, where=_ONE), FACTOR) if steps else body
 
     def slice(self, frame: Any, static: Any) -> str:
-        first, last = frame.ends(static)
-        t, stride = self.step(symbol("t")), static[2] or 1
+        (first, last), t, stride = frame.ends(static), self.step(symbol("t")), static[2] or 1
         if stride != 1:
             return rf"{t} = {self.step(first)}, {self.step(first + stride)}, \ldots"
         after, before = first != frame.first, last != frame.last

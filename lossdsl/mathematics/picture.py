@@ -43,7 +43,7 @@ def document(latex: str) -> str:
     return "\n".join(
         [
             r"\documentclass[border=4pt]{standalone}",
-            r"\usepackage{amsmath}",
+            r"\usepackage{amsmath,amssymb}",
             r"\begin{document}",
             rf"$\displaystyle {latex}$",
             r"\end{document}",
@@ -96,6 +96,18 @@ def texts(formula: Formula, form: str) -> list[tuple[str, str]]:
     return rows
 
 
+# What it sets in another way, or knows by another name.
+_INSTEAD = {
+    r"\frac": r"\dfrac",
+    r"\square": "\N{WHITE SQUARE}",
+    r"\lozenge": "\N{LOZENGE}",
+    r"\land": r"\wedge",
+    r"\lor": r"\vee",
+    r"\lnot": r"\neg",
+    r"\mathbin{\mathcal{U}}": r"\;\mathcal{U}",
+}
+
+
 def _math(latex: str) -> str:
     """Mathematics for Matplotlib, which sets fractions small, bars in any weight, and brackets close to a factor."""
     while found := _CASES.search(latex):
@@ -104,7 +116,8 @@ def _math(latex: str) -> str:
         ]
         inline = r" ;\; ".join(rows)
         latex = latex.replace(found[0], rf"\left\{{ {inline} \right\}}")
-    latex = latex.replace(r"\frac", r"\dfrac")
+    for command, instead in _INSTEAD.items():
+        latex = latex.replace(command, instead)
     latex = re.sub(r"\\(?:left|right)\\([vV]ert)", r"\\\1", latex)
     latex = re.sub(r"(?<=[\w}]) \\left", r"\\,\\left", latex)
     return f"${latex}$" if latex else ""

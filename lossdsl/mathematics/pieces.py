@@ -18,6 +18,15 @@ _CLOSED = re.compile(r"\\left(?:(?!\\right).)*\\right(?:\\[A-Za-z]+|[^|])(_\{.*\
 
 
 @dataclass(frozen=True)
+class Meaning:
+    """What a symbol means: `symbol = equals`, a text, or both."""
+
+    symbol: str
+    equals: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Piece:
     """A piece of LaTeX, how tightly it binds, and whether there is a minus before it."""
 

@@ -21,6 +21,7 @@ from lossdsl.language import (
     given_to,
     parse,
 )
+from lossdsl.meaning.ahead import in_steps
 from lossdsl.meaning.defined import (
     Defined,
     asks,
@@ -31,6 +32,7 @@ from lossdsl.meaning.defined import (
     unfolded_size,
     weighs,
 )
+from lossdsl.meaning.formulas import check_formulas
 from lossdsl.meaning.growth import LONGEST, Growth
 from lossdsl.meaning.inside import is_windowed
 from lossdsl.meaning.objects import Object
@@ -154,6 +156,8 @@ class _Binder:
         if isinstance(bound, Call):
             if bound.op.name == "@":
                 bound = with_mask(bound, self.spans)
+            check_formulas(bound)
+            bound = in_steps(bound, self.spans)
             if not (top and weighs(bound)):
                 _ = bound.fit
             if bound.op.domain:

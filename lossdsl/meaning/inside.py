@@ -10,13 +10,17 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from lossdsl.errors import LossError, error
-from lossdsl.language import Call, Expr, Name, Number, by_default, call, subscript_text
+from lossdsl.language import Call, Expr, Name, Number, call, subscript_text
+from lossdsl.meaning.ahead import lasting
 from lossdsl.meaning.defined import Defined, each_name
+from lossdsl.meaning.formulas import READ, opened
+from lossdsl.meaning.masked import along_of, any_of, product, reduced
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.spans import Timed, first_of, shifted
-from lossdsl.operators import BATCH, OPS, OWN_SLICE, TIME, named
+from lossdsl.operators import BATCH, OPS, OWN_SLICE, TIME, Look, named
 
 _ZERO = Number(value=Fraction(0))
+_OF_FORMULAS = "compare them in one window, or let each look ahead by itself: `always(x@hold < 1) and always(y < 1)`"
 
 
 class Inside(NamedTuple):
@@ -27,6 +31,7 @@ class Inside(NamedTuple):
         first: The number of its first step; None where they have none.
         window: The mask of its window, or None.
         trial: The masks of the ends of trials.
+        reach: How many steps a formula looks ahead: a step counts if it does, and so many after it.
         clash: Two values with other first steps that it was made of, as in the message `steps-differ`.
     """
 
@@ -34,13 +39,14 @@ class Inside(NamedTuple):
     first: int | None
     window: Expr | None = None
     trial: tuple[Expr, ...] = ()
+    reach: int = 0
     clash: Mapping[str, Any] | None = None
 
     @property
     def mask(self) -> Expr | None:
         """Not 0 at the steps that count; None where all do."""
-        masks = [*self.trial, *([self.window] if self.window else [])]
-        return _product(masks) if masks else None
+        masks = [lasting(mask, self.reach) for mask in (*self.trial, *([self.window] if self.window else []))]
+        return product(masks) if masks else None
 
     def each(self, change: Callable[[Expr], Expr]) -> "Inside":
         """The same with other masks."""
@@ -54,11 +60,11 @@ _DEFINED: "WeakKeyDictionary[Defined, Found]" = WeakKeyDictionary()
 
 
 def is_windowed(node: Expr) -> bool:
-    """Whether a node alone says which steps count: a window, or a name that has one or ends with its trial."""
+    """Whether a node alone says which steps count: a window, a first step, a name with one or that ends with trials."""
     if isinstance(node, Name):
         meaning = node.meaning
         return meaning.windowed if isinstance(meaning, Defined) else isinstance(meaning, Timed) and bool(meaning.ends)
-    return isinstance(node, Call) and node.op.name == "@"
+    return isinstance(node, Call) and (node.op.name == "@" or node.op.name in READ)
 
 
 def unwindowed(node: Expr) -> Found:
@@ -73,6 +79,8 @@ def unwindowed(node: Expr) -> Found:
         return node, None
     if node.op.name == "@":
         return _windowed(node)
+    if node.op.name in READ:
+        return unwindowed(opened(node))
     pairs = [unwindowed(arg) for arg in node.args]
     args, insides = [arg for arg, _ in pairs], [inside for _, inside in pairs]
     special = _SPECIAL.get(node.op.name)
@@ -108,12 +116,12 @@ def _applied(node: Call, args: list[Expr], insides: list[Inside | None]) -> Foun
     inside = _together(node, insides)
     kept = inside if TIME in (node.axes or ()) else None
     mask = inside.mask if inside else None
-    along = {*_along(node)} & {*(mask.axes or ())} if mask else set()
+    along = {*along_of(node)} & {*(mask.axes or ())} if mask else set()
     if inside is None or mask is None or not along:
         return node.over(args), kept
     gone = along - {*(node.axes or ())}
     if kept is not None:
-        kept = kept.each(lambda each: _any(each, gone)) if gone else kept
+        kept = kept.each(lambda each: any_of(each, gone)) if gone else kept
     if "where" in node.op.defaults:
         return reduced(node, args, mask), kept
     sums = len(node.op.degrees) >= sum(TIME in (arg.axes or ()) for arg in args) and TIME in gone
@@ -168,7 +176,7 @@ def _later(inside: Inside, by: int) -> Inside:
 def _differences(node: Call, args: list[Expr], insides: list[Inside | None]) -> Found:
     """A difference has the steps all of whose operands count."""
     (inside, *_), number = insides, node.count
-    if TIME not in _along(node) or inside is None:
+    if TIME not in along_of(node) or inside is None:
         return _applied(node, args, insides)
     if inside.first is None:
         if inside.mask is not None:
@@ -176,13 +184,45 @@ def _differences(node: Call, args: list[Expr], insides: list[Inside | None]) -> 
         return node.over(args), inside
 
     def all_of(mask: Expr) -> Expr:
-        return _product([shifted(mask, by) for by in range(number, -1, -1)])
+        return product([shifted(mask, by) for by in range(number, -1, -1)])
 
     later = _later(inside, number)
     ends = inside.source.meaning.ends if isinstance(inside.source.meaning, Timed) else None
     # What ends there has no gaps.
     trial = later.trial if ends and not ends.is_mask else tuple(map(all_of, inside.trial))
     return node.over(args), later._replace(window=inside.window and all_of(inside.window), trial=trial)
+
+
+def _joined(node: Call, args: list[Expr], insides: list[Inside | None]) -> Found:
+    """Formulas beside each other at the steps that all of them have."""
+    reaches = [inside.reach if inside else 0 for inside in insides]
+    cut = [
+        Call((arg,), OPS["[]"], (None, by - max(reaches), None))
+        if TIME in (arg.axes or ()) and by < max(reaches)
+        else arg
+        for arg, by in zip(args, reaches, strict=True)
+    ]
+    inside = _together(node, insides)
+    return node.over(cut), inside and inside._replace(reach=max(reaches))
+
+
+def _looking(node: Call, args: list[Expr], insides: list[Inside | None]) -> Found:
+    """A formula that looks ahead: at the steps that count, or within windows of which all steps do."""
+    formulas = len(node.op.formulas)
+    joined, inside = _joined(call("and", *args[:formulas]), args[:formulas], insides[:formulas])
+    args, look = [*joined.args, *args[formulas:]], node.static or Look()
+    found = node.over(args)
+    if inside is None or not look.steps:
+        masked = reduced(found, args, inside.mask) if inside and inside.mask else found
+        return masked, None if look.first else inside
+    inside = inside._replace(reach=inside.reach + look.steps[1])
+    if not look.first:
+        return found, inside
+    if inside.mask is None:
+        return found, None
+    # Where a window begins differs from trial to trial.
+    each = Call(tuple(args), node.op, look._replace(first=False), span=node.span)
+    return reduced(call("initial", each), [each], inside.mask), None
 
 
 def _like(x: Expr) -> Expr:
@@ -229,6 +269,11 @@ _SPECIAL: dict[str, Callable[[Call, list[Expr], list[Inside | None]], Found]] = 
     "one_hot": _told,
     "length": length_of,
     "rename": _renamed,
+    "and": _joined,
+    "or": _joined,
+    "always": _looking,
+    "eventually": _looking,
+    "until": _looking,
 }
 
 
@@ -254,7 +299,10 @@ def _together(node: Call, insides: Sequence[Inside | None]) -> Inside | None:
 
 
 def _two(node: Call, i: int, j: int) -> dict[str, Any]:
-    return {"left": str(_bare(node.args[i])), "right": str(_bare(node.args[j]))}
+    args = [node.args[k] for k in (i, j)]
+    # What is computed of a formula stands in no text.
+    left, right = [str(arg.span if node.op.formulas and arg.span else _bare(arg)) for arg in args]
+    return {"left": left, "right": right}
 
 
 def _bare(node: Expr) -> Expr:
@@ -267,6 +315,8 @@ def _differ(node: Call, i: int, j: int) -> LossError:
     bare = [_bare(arg) for arg in node.args]
     windows = {arg.static for arg in bare if isinstance(arg, Call) and arg.op.name == "@"}
     advice = "put one window behind the whole, as in `(x*y)@hold`"
+    if node.op.formulas:
+        return error("windows-differ", node.span, **_two(node, i, j), advice=_OF_FORMULAS)
     if len(windows) > 1:
         advice = "reduce each before they meet, as in `sum(x@hold)*mean(y@..go)`"
     elif windows:
@@ -279,36 +329,3 @@ def _differ(node: Call, i: int, j: int) -> LossError:
             whole = Call(tuple(timed), node.op, node.static)
         advice = f"write `{whole}`"
     return error("windows-differ", node.span, **_two(node, i, j), advice=advice)
-
-
-def _along(node: Call) -> tuple[str, ...]:
-    along = node.fit.along or ()
-    return (along,) if isinstance(along, str) else along
-
-
-def reduced(node: Call, args: Sequence[Expr], mask: Expr) -> Call:
-    """The operator of these operands, its mask times another one."""
-    given = dict(zip(node.op.defaults, args, strict=False))
-    own = given.get("where")
-    is_all = own is None or own == by_default(node.op.defaults["where"])
-    given["where"] = mask if is_all or own is None else call("*", own, mask)
-    operands = [given.get(key) or by_default(default) for key, default in node.op.defaults.items()]
-    return Call(tuple(operands), node.op, node.static, span=node.span)
-
-
-def _product(masks: Sequence[Expr]) -> Expr:
-    """The masks as one, over the axes of all of them."""
-    result, *others = sorted(masks, key=lambda mask: -len(mask.axes or ()))
-    for mask in others:
-        missing = tuple(axis for axis in mask.axes or () if axis not in (result.axes or ()))
-        wide = call("expand", result, static=missing if len(missing) > 1 else missing[0]) if missing else result
-        result = call("*", wide, mask)
-    return result
-
-
-def _any(mask: Expr, axes: set[str]) -> Expr:
-    """Not 0 where the mask is not 0 at any place along these axes, or those of them that it has."""
-    ordered = tuple(axis for axis in mask.axes or () if axis in axes and axis != TIME)
-    if not ordered:
-        return mask
-    return call("max", call("abs", mask), static=ordered if len(ordered) > 1 else ordered[0])

@@ -11,6 +11,7 @@ from lossdsl.errors import LossError, Span, each, error, listed
 from lossdsl.language import MAX_DEPTH, PRODUCT, Call, Expr, Label, Name, Number, axis_text, call
 from lossdsl.meaning import weights
 from lossdsl.meaning.defined import Defined, asks, each_name, lacks_length
+from lossdsl.meaning.formulas import check_term
 from lossdsl.meaning.rules import by_rules, rewrite
 from lossdsl.meaning.scale import is_homogeneous, parted, weight_of
 from lossdsl.meaning.symbolic import expression, to_sympy, value_of
@@ -267,6 +268,7 @@ def _term_body(part: _Part) -> _Part:
     body = part.body
     if body.constant:
         raise error("no-quantity", body.span, found=str(body))
+    check_term(body)
     for inner in body.walk():
         if lacks_length(inner):
             _check_lengths(body, inner)

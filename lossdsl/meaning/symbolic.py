@@ -31,6 +31,7 @@ from lossdsl.language import (
     window_text,
 )
 from lossdsl.meaning import weights
+from lossdsl.meaning.logical import looked, of_formula
 from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
 from lossdsl.operators import OPS, Op, Window
@@ -51,8 +52,6 @@ _OPERATORS = {name: op for op, name in _CLASSES.items()}
 _TAKE, _OPEN = "take", "open"
 # The one for a window of time.
 _WINDOW = "window"
-
-
 # Into how many nodes definitions may unfold: SymPy has none.
 _MAX_UNFOLDED = 10_000
 
@@ -145,6 +144,8 @@ def _called(node: Call, values: list[Exact]) -> Exact:
             return weights.function(_TAKE, values[0], *at)
         case "@":
             return weights.function(_WINDOW, values[0], sympy.Symbol(window_text(node.static)))
+        case _ if node.op.formula or node.op.formulas:
+            return of_formula(node, values)
         case name if name in _CLASSES:
             return _of_class(name, values, node.span)
         case name if node.static is not None:
@@ -308,19 +309,22 @@ def _applied(value: Any) -> Expr:
     if name == _WINDOW and len(value.args) == 2 and value.args[1].is_Symbol:
         text = value.args[1].name
         return call("@", expression(value.args[0]), static=window_of(text) if ".." in text else Window(text))
-    if name not in OPS or not name.isidentifier():
-        named = [n for n in OPS if n.isidentifier()]
-        advice = did_you_mean(kind, named, "the command `lossdsl ops` lists what the language can say")
+    args = list(value.args)
+    name, look = looked(name, args)
+    if name not in OPS or not (name.isidentifier() or OPS[name].formula):
+        advice = did_you_mean(
+            kind, filter(str.isidentifier, OPS), "the command `lossdsl ops` lists what the language can say"
+        )
         raise error("no-counterpart", found=f"`{value}` of SymPy", advice=advice)
     if name in ("minimum", "maximum"):
         return call(name, *map(expression, value.args))
-    op, args = OPS[name], list(value.args)
-    axes = _axes(op, args)
+    op = OPS[name]
+    static = look or _axes(op, args)
     more = len(args) - len(op.defaults)
     if more < -len(op.optional) or (more > 0 and (not op.repeats or more % len(op.repeats))):
         advice = f"give {', '.join([*op.required, *op.repeats, *op.options])}"
         raise error("no-counterpart", found=f"`{value}` of SymPy", advice=advice)
-    return call(name, *map(expression, args), static=axes)
+    return call(name, *map(expression, args), static=static)
 
 
 def _axes(op: Op, args: list[Any]) -> Any:

@@ -11,7 +11,7 @@ from lossdsl.meaning.inside import is_windowed, length_of, reduced, unwindowed
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.rules import rewrite
 from lossdsl.meaning.spans import Spans, Timed, first_of
-from lossdsl.operators import TIME
+from lossdsl.operators import TIME, Look, Window
 
 
 def uneven(node: Expr) -> bool:
@@ -99,7 +99,7 @@ def ends_of(exprs: Iterable[Expr]) -> list[Expr]:
 def said_of_time(exprs: Iterable[Expr]) -> Iterator[tuple[str, str, Any]]:
     """What a vocabulary says of time for these expressions and their definitions: kinds, names, and rows or None."""
     for node in _outside_masks(exprs):
-        if isinstance(node, Call) and node.op.name == "@":
+        if isinstance(node, Call) and isinstance(node.static, Window | Look):
             yield from node.static.rows
         quantity = node.meaning if isinstance(node, Name) else None
         if isinstance(quantity, Quantity) and TIME in (quantity.axes or ()) and first_of(quantity) is not None:

@@ -11,6 +11,7 @@ from lossdsl.operators import (  # isort: skip
     schedules as schedules,
     distributions as distributions,
     choices as choices,
+    logic as logic,
     shapes as shapes,
     windows as windows,
 )
@@ -38,6 +39,12 @@ from lossdsl.operators.declaration import (
     wide as wide,
 )
 from lossdsl.operators.elsewhere import called_elsewhere as called_elsewhere
+from lossdsl.operators.logic import (
+    HARD as HARD,
+    SMOOTH as SMOOTH,
+    Look as Look,
+    Moment as Moment,
+)
 from lossdsl.operators.masks import (
     GRADIENT_WHERE as GRADIENT_WHERE,
     SINCE_FIRST as SINCE_FIRST,
@@ -48,6 +55,7 @@ from lossdsl.operators.masks import (
 from lossdsl.operators.squares import RAVELED as RAVELED, ROOT as ROOT, weighing as weighing
 from lossdsl.operators.windows import (
     END as END,
+    LASTING as LASTING,
     OWN_SLICE as OWN_SLICE,
     PLACED as PLACED,
     Bound as Bound,

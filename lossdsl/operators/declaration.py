@@ -21,6 +21,8 @@ from lossdsl.operators.axes import Rule, elementwise
 STEP = "step"
 # What a parameter is where a text does not give it: a number, a name of the language, or None where it must.
 Default = Fraction | str | None
+# What a function is given beside its operands.
+_SETTINGS = ("axis", "within", "smooth", "first")
 # Of a parameter that has the length of an axis: what stands beside the call has it.
 BESIDE = ""
 # What numbers must be, in words: the test takes those that it names, of one that repeats a list.
@@ -53,6 +55,9 @@ class Op:
         flat: The parameters to which no gradient goes.
         mask: The parameter that is a mask, which may be of booleans.
         indicates: Whether it is 0 or 1 whatever its operands are.
+        formula: Whether its result is a formula, and no number.
+        formulas: The parameters that are formulas.
+        words: What a text may say of a formula, `within` or `smooth`.
         degrees: To which power a factor of each operand goes before the operator: `(2, 1)` for `x**2 * y`, and for one
             that is linear `(1,)`.
         signs: Of what factors that holds: of `"any"`, of any by their `"absolute"` value, or of `"positive"` ones.
@@ -94,6 +99,9 @@ class Op:
     indicates: bool = False
     squares: "Op | str" = ""
     code: str = ""
+    formula: bool = False
+    formulas: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     degrees: tuple[int, ...] = ()
     signs: str = "any"
 
@@ -107,6 +115,11 @@ class Op:
     def summary(self) -> str:
         """The first sentence of the documentation."""
         return self.doc.split("\n")[0]
+
+    @property
+    def is_called(self) -> bool:
+        """Whether a text has parentheses behind its name: not behind `and`, `or` and `not`."""
+        return self.name.isidentifier() and (not self.formula or bool(self.words))
 
     @cached_property
     def required(self) -> tuple[str, ...]:
@@ -151,14 +164,14 @@ def _named(name: str) -> Op:
 def op(
     name: str = "", *, axes: Rule, latex: str, example: str, linear: bool = False, **more: Any
 ) -> Callable[[Callable[..., Array]], Callable[..., Array]]:
-    """Declare an operator; its parameters are those of the function, but `axis` and `*those` that repeat.
+    """Declare an operator; its parameters are those of the function, but its settings and `*those` that repeat.
 
     Those after `*` go by name only; one annotated as `int` is a whole number in the text.
     """
 
     def declare(lower: Callable[..., Array]) -> Callable[..., Array]:
         signature = inspect.signature(lower).parameters.values()
-        given = [p for p in signature if p.name != "axis" and p.kind != p.VAR_POSITIONAL]
+        given = [p for p in signature if p.name not in _SETTINGS and p.kind != p.VAR_POSITIONAL]
         defaults = {p.name: _default(p.default) for p in given}
         called = name or lower.__name__
         doc = inspect.getdoc(lower) or ""

@@ -8,6 +8,7 @@ from jax import Array
 
 from lossdsl.operators.axes import TIME, Fit, Rule, align, between, without
 from lossdsl.operators.declaration import CALLED, inner, nonzero
+from lossdsl.operators.extremes import slid_over
 
 
 def until_last(mask: Array, *, axis: int) -> Array:
@@ -21,14 +22,10 @@ def since_first(mask: Array, *, axis: int) -> Array:
 
 
 def undiffed(mask: Array, x: Array, *, axis: int) -> Array:
-    """The mask of differences of `x` as one of `x` itself: of each step that a difference is made of."""
-    for _ in range(x.shape[axis] - mask.shape[axis]):
-        wide = [(0, 0)] * mask.ndim
-        wide[axis] = (1, 1)
-        padded, length = jnp.pad(jnp.abs(mask), wide), mask.shape[axis] + 1
-        earlier, later = (jax.lax.slice_in_dim(padded, at, at + length, axis=axis) for at in (0, 1))
-        mask = jnp.maximum(earlier, later)
-    return mask
+    """The mask of what is shorter than `x` as one of `x` itself: of each step that a step there is made of."""
+    more = x.shape[axis] - mask.shape[axis]
+    wide = [(more, more) if i == axis else (0, 0) for i in range(mask.ndim)]
+    return slid_over(jnp.pad(jnp.abs(mask), wide), more + 1, axis)
 
 
 def unsliced(mask: Array, x: Array, *, axis: int, at: Any) -> Array:

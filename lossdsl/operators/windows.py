@@ -11,6 +11,7 @@ from jax import Array
 from lossdsl.errors import error
 from lossdsl.operators.axes import FREE, TIME, Axes, Fit, Misfit, Rule, align, need, without
 from lossdsl.operators.declaration import BESIDE, inner, nonzero, symbol
+from lossdsl.operators.extremes import slid_over
 
 # The event that every trial has: the step behind its last one.
 END = "end"
@@ -89,11 +90,20 @@ def placed(mask: Array, shift: int, before: int, *, like: int = 0, axis: int) ->
     return jnp.pad(found, wide, constant_values=before) if any(map(any, wide)) else found
 
 
+def _lasts(operands: Sequence[Axes | None], static: Any) -> Fit:
+    return _places([*operands[:3], *operands[4:]], static)
+
+
 def _places(operands: Sequence[Axes | None], static: Any) -> Fit:
     mask, _, _, *like = operands
     frame = align([mask])
     result = {**frame, TIME: (like[0] or {}).get(TIME) if like else FREE}
     return Fit(frame, result, TIME)
+
+
+def lasting(mask: Array, shift: int, before: int, steps: int, *, like: int = 0, axis: int) -> Array:
+    """A mask that is placed so, not 0 where it is not 0 at that step and so many after it."""
+    return -slid_over(-placed(mask, shift, before, like=like + steps, axis=axis), steps + 1, axis)
 
 
 def own_slice(x: Array, *, where: Array, axis: int, at: Any) -> Array:
@@ -132,12 +142,8 @@ def _owns(operands: Sequence[Axes | None], static: Any) -> Fit:
     return Fit(frame, {**frame, TIME: None} if ":" in static else without(frame, TIME), TIME)
 
 
-PLACED = inner(
-    placed,
-    Rule(_places),
-    {"mask": None, "shift": None, "before": None, "like": BESIDE},
-    optional=("like",),
-    mask="mask",
-    indicates=True,
-)
+_PLACES: dict[str, None] = {"mask": None, "shift": None, "before": None}
+_MASK: dict[str, Any] = {"optional": ("like",), "mask": "mask", "indicates": True}
+PLACED = inner(placed, Rule(_places), {**_PLACES, "like": BESIDE}, **_MASK)
+LASTING = inner(lasting, Rule(_lasts), {**_PLACES, "steps": None, "like": BESIDE}, **_MASK)
 OWN_SLICE = inner(own_slice, Rule(_owns), {"x": None, "where": None}, named=("where",), squares="picks")

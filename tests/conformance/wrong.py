@@ -11,7 +11,7 @@ ONLY_CALLS = """
     key-twice anchor vocabulary-circle not-in-config no-losses not-stacked history-labels history-steps history-shape
     no-row bad-history history-version state-differs state-value undeclared bad-operator operator-shape operator-result
     no-leaves no-model path-raises not-held values-not-finite values-unknown not-regular too-big bad-config unused-parameter literal-range
-    no-residuals negative-weight negative-factor too-long-for-sympy unknown-code cannot-rename no-data no-dt
+    no-residuals negative-weight negative-factor too-long-for-sympy unknown-code cannot-rename no-data no-dt dt-not-fixed
 """.split()  # noqa: SIM905
 
 TEXTS = {
@@ -33,6 +33,9 @@ TEXTS = {
     "bad-argument-name": ["f(«a.b») = 2; f(cost)", "f(«2») = 2; f(cost)", "f(x, «y=2») = x*y; f(cost)", "f(«x + 1») = x; f(cost)"],
     "not-whole": ["cost[«1.5»]", "cost[«0.5»:2]", "cost[1:«2.5»]"],
     "zero-stride": ["cost[«:»:0]"],
+    "chained": ["violation(always(«1 < cost < S»))", "«cost > 1 > S»", "violation(«1 < cost <= 2 < S» and S < 1)"],
+    "bad-within": ["violation(always(cost < 1, within=«0.5»))", "violation(until(cost < 1, S < 1, within=«-3»))", "violation(always(cost < 1, within=«lambda»))", "violation(always(cost < 1, within=«(-1, 2)»))"],
+    "within-order": ["violation(always(cost < 1, within=«(3, 2)»))", "violation(always(cost < 1, within=«(0.3s, 0.2s)»))", "violation(«always(cost < 1, within=(0.3s, 1))»)"],
     "whole-window": ["cost«@..»", "S + cost«@..end»"],
     "no-unit": ["cost«@0.1..0.2»", "cost«@last 3»", "cost«@..5sec»"],
     "unknown-window": ["cost«@last»", "S*cost«@finl»", "cost«@cue»", "cost«@held..end»", "a = sum(cost«@hel»); a"],
@@ -50,6 +53,12 @@ TEXTS = {
     "unknown-name": ["1.0*«costs» + S", "«effort»", "exp(«cst»)", "«final»", "«cost.x»", "«__class__»", "«x»[1:]", "S*«time»", "f(x) = x*«foo»; f(cost) + f(S)", "f(x) = x; f(«foo»)", "sum(cost, where=«vald»)", "a = «b»; a"],
     "unknown-operator": ["«foo»(cost)", "«finl»(cost)", "«cost»(3)", "S + «Sum»(cost)", "sqrt(«sqr»(cost))"],
     "unknown-option": ["huber(cost, «dleta»=2)", "sum(cost, «axes»=time)", "diff(cost, «order»=2)", "relu(cost, «where»=valid)", "tanh(cost, «axis»=time)"],
+    "unknown-smooth": ["robustness(always(cost < 1), smooth=«hrad»)", "violation(always(cost < 1), smooth=«2»)"],
+    "formula": ["S + («cost < 1»)", "2*(«not S < 1»)", "mean(cost, where=«S < 1»)", "violation(always(«(cost < 1)»@held))", "p = always(cost < 1); exp(«p»)*S", "(«cost < 1») < 2"],
+    "no-formula": ["violation(«cost»)", "«cost» and S < 1", "not «S»", "violation(always(«cost + 1»))", "violation(until(cost < 1, «S»))"],
+    "formula-term": ["«cost < 1»", "«always(cost < 1)» as safe", "p = cost < 1; «p»", "«cost < 1 or S < 1»"],
+    "first-step": ["violation(«cost < 1»)", "p = cost < 1\nviolation(always(p) and «p»)", "robustness(not «cost > S»)"],
+    "constant-formula": ["violation(always(cost < 1 and «3 < 1»))", "violation(«1 < 2»)"],
     "unknown-axis": ["sum(cost, axis=«3»)", "norm(pos, axis=«-1»)", "sum(cost, axis=«cost*2»)"],
     "not-a-value": ["huber(cost, delta=«(S, cost)»)", "sum(cost, where=«(valid, hold)»)"],
     "no-axis": ["«index()»", "cost + «length()»", "sum(«rename(pos)»)"],
@@ -173,6 +182,9 @@ DATA = [
     ("out-of-range", "«cost»[7]", {}),
     ("out-of-range", "«cost»@-5", {}),
     ("mask-short", "cost@held", {"trial_specs.valid": [3, 2]}),
+    ("beyond-end", "violation(always(«cost < 1», within=4))", {}),
+    ("beyond-end", "p = eventually(cost < 1, within=2); violation(always(«p or S < 1», within=2))", {}),
+    ("beyond-end", "robustness(until(«cost < 1», S > 1, within=(0.1s, 0.5s)))", {}),
     ("empty-window", "«cost»[9:]", {}),
     ("empty-window", "«cost»@2:2", {}),
     ("empty-window", "final(«cost»)", {"states.cost": [3, 0]}),

@@ -27,7 +27,7 @@ LAWS = {
 }
 FACTORS = ["-3", "-alpha/2", "exp(alpha)*alpha**2*step/40", "2**0.5"]
 # Operators whose operands are numbers, which are weights.
-OF_ARRAYS = [name for name, op in OPS.items() if op.rule is not axes.numbers]
+OF_ARRAYS = [name for name, op in OPS.items() if op.rule is not axes.numbers and not (op.formula or op.formulas)]
 BY_HAND = {"alpha": 0.75, "step": float(table.STEP)}
 
 

@@ -691,6 +691,58 @@ INDEXES = [
 ]
 
 
+def ahead(x, start, stop, function):
+    """A function of the steps from t + start to t + stop, at each step t where they are there."""
+    return np.stack([function(x[:, t + start : t + stop + 1], 1) for t in range(x.shape[1] - stop)], 1)
+
+
+def until(p, q):
+    """At the first step."""
+    return np.max([np.minimum(p[:, : u + 1].min(1), q[:, u]) for u in range(p.shape[1])], 0)
+
+
+ROWS += [
+    ("<", "robustness(always(cost < gain))", lambda d: trials((d.gain[:, None] - d.cost).min(1))),
+    (
+        ">",
+        "violation(eventually(cost > 2*gain))",
+        lambda d: trials(np.maximum(-(d.cost - 2 * d.gain[:, None]).max(1), 0)),
+    ),
+    (
+        "and",
+        "robustness(eventually(cost < gain and ramp < 3 and hold < 0.5))",
+        lambda d: trials(np.minimum(np.minimum(d.gain[:, None] - d.cost, 3 - d.ramp), 0.5 - d.hold[..., 0]).max(1)),
+    ),
+    (
+        "or",
+        "robustness(always(cost > 1 or hold > 0.3, within=2))",
+        lambda d: trials(np.maximum(d.cost - 1, d.hold[..., 0] - 0.3)[:, :3].min(1)),
+    ),
+    ("not", "robustness(not always(hold < 0))", lambda d: trials(d.hold[..., 0].max(1))),
+    (
+        "always",
+        "robustness(eventually(always(hold < 1, within=2)))",
+        lambda d: trials(ahead(1 - d.hold[..., 0], 0, 2, np.min).max(1)),
+    ),
+    (
+        "eventually",
+        "robustness(always(eventually(hold > 0, within=(1, 2)), within=1))",
+        lambda d: trials(ahead(d.hold[..., 0], 1, 2, np.max)[:, :2].min(1)),
+    ),
+    ("until", "robustness(until(cost < 1.5, hold > 0))", lambda d: trials(until(1.5 - d.cost, d.hold[..., 0]))),
+    (
+        "robustness",
+        "2*robustness(always(cost < 3), smooth=logsumexp, sharpness=2*alpha)",
+        lambda d: -2 * trials(np.log(np.exp(1.5 * (d.cost - 3)).sum(1)) / 1.5),
+    ),
+    (
+        "violation",
+        "violation(always(cost < 1), margin=gain)",
+        lambda d: trials(np.maximum(d.gain - (1 - d.cost).min(1), 0)),
+    ),
+]
+
+
 def test_every_operator_has_a_row():
     assert {operator for operator, _, _ in ROWS} == set(OPS)
     for operator, text, _ in ROWS:
