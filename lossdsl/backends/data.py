@@ -16,19 +16,25 @@ from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Call, Expr, Name, is_name, shown_axes
 from lossdsl.meaning import (
     MISTAKABLE,
+    READ,
     Defined,
     Key,
     Object,
     Place,
     Quantity,
     each_name,
+    formula_of,
+    is_formula,
+    joins,
     path_text,
     paths,
     places,
     seen_together,
 )
-from lossdsl.operators import BATCH, TIME, Axes, dual
+from lossdsl.operators import BATCH, OPS, TIME, Axes, dual, without
 
+# The axes of nodes by their keys, and whether they are read at the first step.
+_Measured = dict[tuple[bytes, bool], Axes | None]
 # What lies where nothing is.
 _NOTHING = object()
 
@@ -198,11 +204,12 @@ def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapp
         except LossError as failure:
             failure.term = term_with(terms, name)
             raise
-    measured: dict[bytes, Axes | None] = {}
+    measured: _Measured = {}
     for label, expr in terms.items():
         try:
             for node in each_name([expr]).values():
-                measured[node.key] = _lengths(node, sizes, measured)
+                if not is_formula(node):
+                    measured[node.key, False] = _lengths(node, sizes, measured)
             _measure(expr, measured)
             check_one_time(expr, sizes, dict(zip(quantities, arrays, strict=True)))
         except LossError as failure:
@@ -275,7 +282,7 @@ def _check_lengths(name: str, sizes: Mapping[str, Axes | None], arrays: Sequence
                 raise error("axis-length", axis=axis, first=other, second=name, **shapes)
 
 
-def _lengths(name: Name, sizes: Mapping[str, Axes | None], measured: dict[bytes, Axes | None]) -> Axes | None:
+def _lengths(name: Name, sizes: Mapping[str, Axes | None], measured: _Measured) -> Axes | None:
     match name.meaning:
         case Quantity():
             return sizes[name.name]
@@ -286,14 +293,19 @@ def _lengths(name: Name, sizes: Mapping[str, Axes | None], measured: dict[bytes,
     return {}
 
 
-def _measure(node: Expr, measured: dict[bytes, Axes | None]) -> Axes | None:
+def _measure(node: Expr, measured: _Measured, first: bool = False) -> Axes | None:
+    """The axes of a node, of a formula that is read at the `first` step those of what is read."""
     if node.constant:
         return {}
-    if node.key not in measured:
+    node = formula_of(node)
+    if (node.key, first) not in measured:
         assert isinstance(node, Call)
-        operands = seen_together(node, [_measure(arg, measured) for arg in node.args])
-        measured[node.key] = node.measure(operands).result
-    return measured[node.key]
+        reads = node.op.name in READ, first and joins(node)
+        operands = [_measure(arg, measured, reads[1] or (reads[0] and i == 0)) for i, arg in enumerate(node.args)]
+        if reads[1]:
+            operands = [axes and without(axes, TIME) for axes in operands]
+        measured[node.key, first] = node.measure(seen_together(node, operands)).result
+    return measured[node.key, first]
 
 
 def _one_step_more(differ: Mapping[str, Any]) -> str:
@@ -303,6 +315,8 @@ def _one_step_more(differ: Mapping[str, Any]) -> str:
     if differ["axis"] != TIME or abs(differ["left_length"] - differ["right_length"]) != 1:
         return ""
     rule = "; states are one step longer than targets, for they begin with the initial one"
+    if OPS[differ["operator"]].formulas:
+        return f"{rule}: write `[1:]` behind the states that are compared"
     if shorter.endswith("[1:]"):
         return f"{rule}: put it before these, or write `{shorter.removesuffix('[1:]')}` without `[1:]`"
     return rule if "[" in longer + shorter else f"{rule}: write `{longer if is_name(longer) else f'({longer})'}[1:]`"

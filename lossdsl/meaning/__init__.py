@@ -15,7 +15,13 @@ from lossdsl.meaning.feedbax import (
     NAMED as NAMED,
     named_vocabulary as named_vocabulary,
 )
-from lossdsl.meaning.formulas import seen_together as seen_together
+from lossdsl.meaning.formulas import (
+    READ as READ,
+    formula_of as formula_of,
+    is_formula as is_formula,
+    joins as joins,
+    seen_together as seen_together,
+)
 from lossdsl.meaning.given import plain as plain
 from lossdsl.meaning.held import paths as paths
 from lossdsl.meaning.inside import unwindowed as unwindowed

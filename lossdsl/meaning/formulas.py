@@ -70,6 +70,16 @@ def _of_call(node: Call) -> _Facts:
     return _Facts(levels + 1, reach + own, not node.op.words and any(part.bare for part in parts))
 
 
+def formula_of(node: Expr) -> Expr:
+    """What a name stands for that is a formula; anything else as it is."""
+    return _meant(node)[0] if is_formula(node) else node
+
+
+def joins(node: Call) -> bool:
+    """Whether it is `and`, `or` or `not`."""
+    return node.op.formula and bool(node.op.formulas) and not node.op.words
+
+
 def seen_together(node: Call, operands: list[Axes | None]) -> list[Axes | None]:
     """The axes of the operands, of formulas beside each other those of the steps that all of them have."""
     if not node.op.formula or len(node.op.formulas) < 2:

@@ -25,6 +25,7 @@ from lossdsl.operators.axes import (
     dual as dual,
     elementwise as elementwise,
     named as named,
+    without as without,
 )
 from lossdsl.operators.custom import operator as operator
 from lossdsl.operators.declaration import (
