@@ -241,7 +241,7 @@ def test_formulas_that_look_ahead_by_themselves_may_have_other_steps():
     """States have one step more than what belongs to the trials; beside each other at each step they do not fit."""
     vocabulary = ld.Vocabulary({"x": "batch time", "y": "batch time"})
     states = {"x": jnp.array([[0.0, 3, 1]]), "y": jnp.array([[5.0, 1, 0, 0]])}
-    both = "p = eventually(x > 2) and always(y < 4, within=(1, 3))\n"
+    both = "p = eventually(x > 2) and always(y < 4, within=(1, 2))\n"
     assert ld.compile(f"{both}robustness(p and always(x < 9)) as r", vocabulary)(states).total == 1
     for text in (f"{both}robustness(always(p))", "robustness(always(x < 1 or not y < 1))"):
         with pytest.raises(ld.LossDataError, match="write `\\[1:\\]` behind the states") as caught:
