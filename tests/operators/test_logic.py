@@ -85,11 +85,13 @@ def values_and_gradients(texts, vocabulary, arrays):
     return jax.tree.map(np.asarray, (found, slopes))
 
 
-@pytest.mark.parametrize("smooth", SMOOTH)
-def test_values_and_gradients(smooth, precision):
+@pytest.mark.parametrize(("smooth", "dtype"), [*((kind, "float64") for kind in SMOOTH), ("softmax", "float32")])
+def test_values_and_gradients(smooth, dtype):
+    precision = np.dtype(dtype)
     arrays = sample(dtype=precision)
     texts = {f"r{i}": robustness(formula, smooth) for i, formula in enumerate(FORMULAS)}
-    found, slopes = values_and_gradients(texts, PLAIN, arrays)
+    with jax.enable_x64(dtype == "float64"):
+        found, slopes = values_and_gradients(texts, PLAIN, arrays)
     for label, text in texts.items():
         assert found[label].dtype == precision
         assert_allclose(found[label], defined(text, arrays), **TOLERANCE[precision.name], err_msg=text)
