@@ -21,7 +21,7 @@ from lossdsl.operators.axes import Rule, elementwise
 STEP = "step"
 # What a parameter is where a text does not give it: a number, a name of the language, or None where it must.
 Default = Fraction | str | None
-# What a function is given beside its operands.
+# What a function is given beside its operands, of formulas all of it.
 _SETTINGS = ("axis", "within", "smooth", "first")
 # Of a parameter that has the length of an axis: what stands beside the call has it.
 BESIDE = ""
@@ -171,7 +171,8 @@ def op(
 
     def declare(lower: Callable[..., Array]) -> Callable[..., Array]:
         signature = inspect.signature(lower).parameters.values()
-        given = [p for p in signature if p.name not in _SETTINGS and p.kind != p.VAR_POSITIONAL]
+        settings = _SETTINGS if "formulas" in more else _SETTINGS[:1]
+        given = [p for p in signature if p.name not in settings and p.kind != p.VAR_POSITIONAL]
         defaults = {p.name: _default(p.default) for p in given}
         called = name or lower.__name__
         doc = inspect.getdoc(lower) or ""

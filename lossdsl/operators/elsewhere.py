@@ -1,4 +1,4 @@
-"""What NumPy, JAX and PyTorch call an operator, or have in place of one -> how it is written here."""
+"""What NumPy, JAX, PyTorch and papers call an operator, or have in place of one -> how it is written here."""
 
 from lossdsl.operators.declaration import OPS
 
@@ -25,6 +25,9 @@ _HERE = {
     "heaviside": "greater(x, 0)",
     "last": "final(x)",
     "first": "initial(x)",
+    "globally": "violation(always(x < 1))",
+    "finally": "violation(eventually(x < 1))",
+    "implies": "violation(always(not x < 1 or y < 1))",
 }
 
 

@@ -178,3 +178,12 @@ def test_a_pickle_where_it_is_not_declared(tmp_path):
     code = f"import pickle; pickle.loads(open({str(path)!r}, 'rb').read())"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "LossNameError: the operator `softsign` is not declared here\nimport the module" in found.stderr
+
+
+def test_a_parameter_may_have_the_name_of_a_setting():
+    @ld.operator
+    def blended(x, first=1, within=2):
+        return first * x + within
+
+    loss = ld.compile("mean(blended(velocity, first=3)) as b")
+    assert str(loss) == "mean(blended(velocity, first=3)) as b"
