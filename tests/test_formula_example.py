@@ -21,7 +21,7 @@ def test_its_sentence_holds_for_a_reach_that_is_held_and_gentle(example):
     held = np.array([[7], [6], [12], [0]]) > np.arange(20)[::-1]
     pos = np.where(held[..., None], [0.004, 0], [0.5, 0])
     force = np.zeros((4, 20, 2))
-    force[2, 3] = [0, 6]
+    force[2, 3] = [0, 1.8]
     states = {"mechanics": {"effector": {"pos": pos, "force": force}}}
     found = sentence.per_trial(states, {"target": {"pos": np.zeros((4, 19, 2))}})["r"]
     np.testing.assert_allclose(found, [0.6, -49, -0.2, -49], atol=1e-5)

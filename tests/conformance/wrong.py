@@ -54,7 +54,7 @@ TEXTS = {
     "unknown-operator": ["«foo»(cost)", "«finl»(cost)", "«cost»(3)", "S + «Sum»(cost)", "sqrt(«sqr»(cost))"],
     "unknown-option": ["huber(cost, «dleta»=2)", "sum(cost, «axes»=time)", "diff(cost, «order»=2)", "relu(cost, «where»=valid)", "tanh(cost, «axis»=time)"],
     "unknown-smooth": ["robustness(always(cost < 1), smooth=«hrad»)", "violation(always(cost < 1), smooth=«2»)"],
-    "formula": ["S + («cost < 1»)", "2*(«not S < 1»)", "mean(cost, where=«S < 1»)", "violation(always(«(cost < 1)»@held))", "p = always(cost < 1); exp(«p»)*S", "(«cost < 1») < 2"],
+    "formula": ["S + «(cost < 1)»", "2*«(not S < 1)»", "mean(cost, where=«S < 1»)", "violation(always(«(cost < 1)»@held))", "p = always(cost < 1); exp(«p»)*S", "«(cost < 1)» < 2"],
     "no-formula": ["violation(«cost»)", "«cost» and S < 1", "not «S»", "violation(always(«cost + 1»))", "violation(until(cost < 1, «S»))"],
     "formula-term": ["«cost < 1»", "«always(cost < 1)» as safe", "p = cost < 1; «p»", "«cost < 1 or S < 1»"],
     "first-step": ["violation(«cost < 1»)", "p = cost < 1\nviolation(always(p) and «p»)", "robustness(not «cost > S»)"],
@@ -229,7 +229,7 @@ def errors():
 def _derived():
     """A slip for each operator and each name of the vocabulary."""
     for name, op in OPS.items():
-        if not name.isidentifier():
+        if not op.is_called:
             continue
         yield _marked("argument-count" if op.required or op.repeats else "no-axis", f"S + «{name}()»")
         yield _marked("unknown-operator", f"S - 2*«{name}q»(cost)")
