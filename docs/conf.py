@@ -27,6 +27,7 @@ GROUPS = {
         "schedules": "Schedules",
         "adaptive-weights": "Adaptive weights",
         "least-squares": "Least squares",
+        "stream": "Stream",
         "save-and-resume": "Save and resume",
         "feedbax": "Feedbax",
         "performance": "Performance",

@@ -3,6 +3,8 @@
 The task is Feedbax's: reaches between random places in training, from the centre outwards in validation.
 
     python examples/train_reach.py --out figures
+
+With `--stream` the loss takes in the states step by step, and no trajectory is stored.
 """
 
 import sys
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -85,6 +88,11 @@ class Model(eqx.Module):
         effector = Cartesian(pos + self.dt * vel, vel + self.dt * force / self.mass, force)
         return States(Mechanics(effector), Net(hidden, force))
 
+    def initial(self, trial: Trials) -> States:
+        """The states before the first step of a trial: at rest."""
+        zero = jnp.zeros(2)
+        return States(Mechanics(Cartesian(trial.start, zero, zero)), Net(jnp.zeros(self.cell.hidden_size), zero))
+
     def __call__(self, trial: Trials) -> States:
         """The states of one trial, the initial one first."""
 
@@ -92,8 +100,7 @@ class Model(eqx.Module):
             after = self.step(states, target)
             return after, after
 
-        zero = jnp.zeros(2)
-        first = States(Mechanics(Cartesian(trial.start, zero, zero)), Net(jnp.zeros(self.cell.hidden_size), zero))
+        first = self.initial(trial)
         _, rest = jax.lax.scan(step, first, trial.inputs.target)
         return jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), first, rest)
 
@@ -107,6 +114,21 @@ def eval_with_loss(
     return loss(states, trials, model, step), states
 
 
+def stream_loss(model: Model, trials: Trials, loss: ld.CompositeLoss, step: Array | None = None) -> ld.LossDict:
+    """The same loss, of states that it takes in as they come."""
+    steps = trials.inputs.target.shape[1]
+    stream = loss.stream(trials, steps=steps + 1, model=model, step=step)
+
+    def body(carry: tuple[States, Any], t: Array) -> tuple[States, Any]:
+        states, so_far = carry
+        states = jax.vmap(model.step)(states, trials.inputs.target[:, t - 1])
+        return states, stream.update(so_far, states, t)
+
+    first = jax.vmap(model.initial)(trials)
+    _, so_far = ld.scan(body, (first, stream.init(first)), range(1, steps + 1))
+    return stream.finish(so_far)
+
+
 @eqx.filter_jit
 def train_step(
     model: Model,
@@ -118,12 +140,13 @@ def train_step(
     task: Task,
     batch_size: int,
     optimizer: optax.GradientTransformation,
+    stream: bool = False,
 ) -> tuple[Model, optax.OptState, ld.LossDict]:
     """One update; the loss is an argument, so its weights may change from step to step without a retrace."""
     trials = task.training_trials(batch_size, jr.fold_in(key, step))
 
     def total(model: Model) -> tuple[Array, ld.LossDict]:
-        values, _ = eval_with_loss(model, trials, loss, step)
+        values = stream_loss(model, trials, loss, step) if stream else eval_with_loss(model, trials, loss, step)[0]
         return values.total, values
 
     (_, values), grads = eqx.filter_value_and_grad(total, has_aux=True)(model)
@@ -139,12 +162,13 @@ def train(
     batches: int,
     batch_size: int,
     log: Callable[[int, ld.LossDict], None] = lambda i, values: None,
+    stream: bool = False,
 ) -> tuple[Model, ld.LossHistory]:
     """The trained model, and its losses in every batch; `log` is told those of each, as they come."""
     # The first gradients are huge: clipped, they do not throw the network off. A falling rate lets it settle.
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(optax.cosine_decay_schedule(1e-2, batches)))
     opt_state = optimizer.init(eqx.filter(model, eqx.is_inexact_array))
-    update = partial(train_step, task=task, batch_size=batch_size, optimizer=optimizer)
+    update = partial(train_step, task=task, batch_size=batch_size, optimizer=optimizer, stream=stream)
 
     begin = perf_counter()
     jax.block_until_ready(update(model, opt_state, loss, key, jnp.asarray(0)))
@@ -185,11 +209,18 @@ def plot_reaches(states: States, trials: Trials, dt: float) -> Figure:
     return figure
 
 
-def main(batches: int = 500, batch_size: int = 250, seed: int = 0, out: Path = Path(), loss: str = LOSS) -> None:
+def main(
+    batches: int = 500,
+    batch_size: int = 250,
+    seed: int = 0,
+    out: Path = Path(),
+    loss: str = LOSS,
+    stream: bool = False,
+) -> None:
     """Train a network to reach; write loss_history.png and reaches.png."""
     objective, task = ld.compile(loss), Task()
     model_key, trial_key = jr.split(jr.key(seed))
-    model, history = train(Model(50, model_key), task, objective, trial_key, batches, batch_size)
+    model, history = train(Model(50, model_key), task, objective, trial_key, batches, batch_size, stream=stream)
     trials = task.validation_trials()
     _, states = eval_with_loss(model, trials, objective, jnp.asarray(batches))
     out.mkdir(parents=True, exist_ok=True)

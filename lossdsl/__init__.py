@@ -72,6 +72,7 @@ if _TYPE_CHECKING:
         LossHistory as LossHistory,
         plot_loss_history as plot_loss_history,
         plot_schedule as plot_schedule,
+        scan as scan,
     )
 
 __version__ = _version("lossdsl")
@@ -85,7 +86,7 @@ _LATER = {
             EffectorVelocityLoss FuncTermsLoss ModelLoss NetworkActivityLoss NetworkOutputLoss StopAtGoalLoss
             TargetSpec TargetStateLoss delayed_reach_loss feedbax_spec from_feedbax hold_loss power_discount
             simple_reach_loss target_final_state target_zero""",
-        "training": "LossHistory plot_loss_history plot_schedule",
+        "training": "LossHistory plot_loss_history plot_schedule scan",
     }.items()
     for name in names.split()
 }

@@ -198,6 +198,15 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "no-quantity": (LossAxesError, "`{found}` is a number, not a loss", "multiply it by a quantity such as `position`, or take it away"),
     "not-scalar": (LossAxesError, "`{operand}` has the axes {axes}, a number is needed here", "write a number or a parameter"),
     "tree": (LossAxesError, "`{operand}` is a PyTree", "write `sqnorm({operand})`, the sum of squares over its arrays"),
+    # step by step
+    "stream-late": (LossAxesError, "`{found}` cannot be streamed: `{late}` is known at {ready} only, and every step of `{early}` needs it", "reduce `{early}` over `time` before they meet, or call the loss on whole trajectories"),
+    "stream-delay": (LossAxesError, "`{found}` cannot be streamed: `{early}` would have to be kept for {steps} steps, and the limit is {limit}", "allow it, `stream(..., delay={steps})`, or call the loss on whole trajectories"),
+    "stream-apart": (LossAxesError, "`{found}` cannot be streamed: how far the steps of `{left}` and `{right}` lie apart grows with the number of steps", "call the loss on whole trajectories, `loss(states, trial_specs)`"),
+    "stream-whole": (LossAxesError, "`{found}` cannot be streamed: it needs all steps at once", "call the loss on whole trajectories, `loss(states, trial_specs)`"),
+    "stream-mask": (LossAxesError, "a mask or window that is made of states cannot be streamed here: which steps count is known too late", "make it of the trials, or call the loss on whole trajectories, `loss(states, trial_specs)`"),
+    "stream-steps": (LossAxesError, "`{found}` cannot be streamed without the number of steps", "say how many states there will be, the initial one among them: `stream(..., steps=100)`"),
+    "stream-object": (LossAxesError, "the Python term `{name}` cannot be streamed: it sees whole trajectories", "write it in the language, or leave it out: `loss.without({name!r})`"),
+    "stream-no-time": (LossAxesError, "`{name}` cannot be streamed: it lies in the states and has no `time`", "give it in `trial_specs` or in the model, and say so in its path"),
     # numbers
     "not-finite": (LossValueError, "the weight of a term is `{weight}`, which is not a finite real number", "check the divisions and powers in it"),
     "too-large": (LossValueError, "`{found}` is too large or too small to compute exactly", "write the number itself"),

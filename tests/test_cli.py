@@ -204,6 +204,8 @@ def test_colours_stand_on_a_terminal(asked, coloured):
 
 
 def test_python_prints_the_source():
+    assert run("python", "position", "--form", "stream") == ld.compile("position").python("stream")
+    assert "`form` cannot be `steps`" in run("python", "position", "--form", "steps", status=1)
     source = run("python", "position")
     assert source.startswith("# position\nimport jax.numpy as jnp\n")
     compile(source, "source", "exec")

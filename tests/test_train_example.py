@@ -112,3 +112,21 @@ def test_a_short_run_learns_and_draws(example, tmp_path, capsys):
         assert path.read_bytes().startswith(b"\x89PNG")
         assert path.stat().st_size > 10_000
         assert str(path) in log
+
+
+def test_a_run_that_streams_has_the_losses_of_one_that_stores(example):
+    loss, optimizer = ld.compile(example.LOSS), optax.adam(1e-2)
+    fixed = {"task": example.Task(steps=24), "batch_size": 8, "optimizer": optimizer}
+
+    def losses(stream):
+        model, found = example.Model(8, jr.key(0)), []
+        opt_state = optimizer.init(eqx.filter(model, eqx.is_inexact_array))
+        for i in range(50):
+            state = model, opt_state, loss, jr.key(1), jnp.asarray(i)
+            model, opt_state, values = example.train_step(*state, **fixed, stream=stream)
+            found.append([float(value) for value in values.values()])
+        return np.array(found)
+
+    stored = losses(False)
+    assert stored[-1].sum() < stored[0].sum()
+    np.testing.assert_allclose(losses(True), stored, rtol=1e-5)

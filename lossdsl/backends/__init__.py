@@ -2,13 +2,24 @@
 
 from lossdsl.backends.coverage import Coverage as Coverage, coverage as coverage
 from lossdsl.backends.data import (
+    check_each as check_each,
     check_tree as check_tree,
     take as take,
     taken_at as taken_at,
+    term_with as term_with,
     unfit as unfit,
+    warn_of_others as warn_of_others,
 )
 from lossdsl.backends.feedbax import feedbax_loss as feedbax_loss
 from lossdsl.backends.model import Aside as Aside, trainable as trainable
-from lossdsl.backends.program import Program as Program, build as build, weighted as weighted
+from lossdsl.backends.program import (
+    Program as Program,
+    as_scaled as as_scaled,
+    build as build,
+    check_literals as check_literals,
+    weighted as weighted,
+    whole_step as whole_step,
+)
 from lossdsl.backends.residuals import Residuals as Residuals, residuals as residuals
+from lossdsl.backends.stepwise import StreamProgram as StreamProgram, build_stream as build_stream
 from lossdsl.backends.trajectories import Trajectories as Trajectories, example as example, load_npz as load_npz

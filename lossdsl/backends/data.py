@@ -196,14 +196,7 @@ def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapp
     Raises:
         LossDataError: Names the quantities, their shapes and the term.
     """
-    sizes: dict[str, Axes | None] = {}
-    for (name, quantity), array in zip(quantities.items(), arrays, strict=True):
-        try:
-            sizes[name] = _measured(name, quantity, array)
-            _check_lengths(name, sizes, arrays)
-        except LossError as failure:
-            failure.term = term_with(terms, name)
-            raise
+    sizes = check_each(quantities, arrays, terms)
     measured: _Measured = {}
     for label, expr in terms.items():
         try:
@@ -218,6 +211,25 @@ def check(quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapp
                 used = [name for name in each_name([expr]) if name in sizes]
                 failure.fields["shapes"] = _shapes(used, quantities, arrays) + _one_step_more(failure.fields)
             raise
+
+
+def check_each(
+    quantities: Mapping[str, Quantity], arrays: Sequence[Any], terms: Mapping[str, Expr]
+) -> dict[str, Axes | None]:
+    """The lengths of the axes of arrays, each held against the vocabulary and those before it.
+
+    Raises:
+        LossDataError: Names the quantities, their shapes and the first term that has them.
+    """
+    sizes: dict[str, Axes | None] = {}
+    for (name, quantity), array in zip(quantities.items(), arrays, strict=True):
+        try:
+            sizes[name] = _measured(name, quantity, array)
+            _check_lengths(name, sizes, arrays)
+        except LossError as failure:
+            failure.term = term_with(terms, name)
+            raise
+    return sizes
 
 
 def check_tree(root: str, value: Any) -> None:

@@ -32,7 +32,7 @@ from lossdsl.language import (
 from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, each_name, expression, weight_of
 from lossdsl.operators import BESIDE, OWN_SLICE, STEP, TIME, UNSLICED, Axes, Default, named
 
-_LONGEST = 90
+LONGEST = 90
 _LONGEST_NAME = 40
 _WIDEST_SUM = 20
 
@@ -47,11 +47,13 @@ def emit(terms: tuple[Term, ...], *, windowed: bool = True) -> tuple[str, dict[s
     lowered = lowering.body if windowed else lowering.whole
     bodies = {term.label: lowered(term.expr) for term in terms}
     names = each_name(bodies.values(), lowering.definition)
-    writer = _Writer(terms, bodies, names, lowering.definition)
+    writer = Writer(terms, bodies, names, lowering.definition)
     return writer.module(), names, frozenset(writer.masks)
 
 
-class _Writer:
+class Writer:
+    """The source of expressions whose names have variables."""
+
     def __init__(
         self,
         terms: tuple[Term, ...],
@@ -158,7 +160,7 @@ class _Writer:
                 self.known.setdefault(lowered.content, variable)
 
     def row(self, term: Term) -> str:
-        body, factor = _factored(self.bodies[term.label])
+        body, factor = factored(self.bodies[term.label])
         axes, more = list(body.axes or ()), "" if factor is None else f", {self.code(factor, SUM)}"
         if TIME in axes:
             code = f"ops.sum({self.code(body, SUM)}, axis={axes.index(TIME)})"
@@ -194,7 +196,7 @@ class _Writer:
         if isinstance(node, Call) and node.content in self.known:
             return self.known[node.content]
         code, binds = self.inline(node)
-        if isinstance(node, Call) and (self.shared(node) or len(code) > _LONGEST):
+        if isinstance(node, Call) and (self.shared(node) or len(code) > LONGEST):
             return self.hoist(node, code)
         return code if binds >= level else f"({code})"
 
@@ -326,7 +328,7 @@ class _Writer:
         return turned(self.code(node, ATOM), axes, frame) if is_turned else self.code(node, level)
 
 
-def _factored(body: Expr) -> tuple[Expr, Expr | None]:
+def factored(body: Expr) -> tuple[Expr, Expr | None]:
     """What of a product is of trials and steps, and the factor that has neither, which may follow their mean."""
     if isinstance(body, Call) and body.op.name == "*":
         for x, factor in (body.args, body.args[::-1]):

@@ -1,13 +1,11 @@
 """Source to function: the compiled form of a loss, and its evaluation under `jit`."""
 
 import inspect
-import linecache
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from hashlib import sha256
 from typing import Any
-from weakref import WeakValueDictionary, finalize
+from weakref import WeakValueDictionary
 
 import equinox as eqx
 import jax
@@ -17,6 +15,7 @@ from jax import Array
 
 from lossdsl.backends import data
 from lossdsl.backends.emit import emit
+from lossdsl.backends.python import functions
 from lossdsl.backends.reader import reader
 from lossdsl.errors import LossError, described, error, listed
 from lossdsl.language import Expr, Number
@@ -63,14 +62,8 @@ class Program:
 
     @cached_property
     def functions(self) -> dict[str, Callable[..., Any]]:
-        """The functions of the source; `linecache` lets a traceback show its lines."""
-        filename = f"<lossdsl {sha256(self.source.encode()).hexdigest()[:12]}>"
-        linecache.cache[filename] = (len(self.source), None, self.source.splitlines(keepends=True), filename)
-        finalize(self, linecache.cache.pop, filename, None)
-        found: dict[str, Any] = {}
-        # Our own source: what a user wrote stands in it as checked identifiers, in repr or in comments.
-        exec(compile(self.source, filename, "exec"), found)
-        return {name: found[name] for name in ("quantities", "per_trial", "weights")}
+        """The functions of the source."""
+        return functions(self.source, self, ("quantities", "per_trial", "weights"))
 
     @cached_property
     def _read(self) -> list[Callable[..., tuple[Any, ...] | None]]:
@@ -108,11 +101,10 @@ class Program:
     def _scaled(self, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any) -> list[Scaled]:
         self.check(arrays)
         if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
-            _check_literals(self.terms)
+            check_literals(self.terms)
         batch = next((a.shape[q.dimensions.index(BATCH)] for q, a in self._batched(arrays)), None)
         called = {name: _called(name, term, self.objects[name].axes, batch) for name, term in dict(objects).items()}
-        found = self.functions["per_trial"](self._numbers(arrays), parameters, _step(step), called)
-        return [value if isinstance(value, Scaled) else Scaled(value) for value in found.values()]
+        return as_scaled(self.functions["per_trial"](self._numbers(arrays), parameters, whole_step(step), called))
 
     def _numbers(self, arrays: Sequence[Any]) -> list[Any]:
         """The arrays as floats, but a mask of booleans as it is."""
@@ -125,7 +117,7 @@ class Program:
 
     def weights(self, numbers: Array, parameters: Any, step: Any) -> list[Array]:
         """The weights of all terms, in order."""
-        made = self.functions["weights"](parameters, _step(step))
+        made = self.functions["weights"](parameters, whole_step(step))
         given = self.by_label(numbers)
         return [jnp.asarray(made[label]) if label in made else given[label] for label in self.terms]
 
@@ -149,9 +141,13 @@ class Program:
         Weights that are numbers stay with the caller, who has them: an array handed back takes time.
         """
         found = self._scaled(parameters, step, arrays, objects)
+        return self.weighed(numbers, parameters, step, found, trials=trials)
+
+    def weighed(self, numbers: Array, parameters: Any, step: Any, scaled: Iterable[Scaled], *, trials: bool) -> Any:
+        """What `evaluate` gives, of the values of the terms."""
         # What is handed back is a copy: the caller may donate what is given or what is returned.
         over = jnp.array if trials else jnp.mean
-        raw = [one.scaled(over(wide(one.value))) for one in found]
+        raw = [one.scaled(over(wide(one.value))) for one in scaled]
         weights = self.weights(numbers, parameters, step)
         values = [weighted(value, weight) for value, weight in zip(raw, weights, strict=True)]
         copies = zip(weights, values, self.terms, strict=True)
@@ -177,6 +173,11 @@ class Program:
             return self.evaluate(numbers, parameters, step, arrays, bound_terms(objects, given), trials=trials)
 
         return run
+
+
+def as_scaled(found: Mapping[str, Any]) -> list[Scaled]:
+    """The values of terms as `per_trial` gives them, each with its factor."""
+    return [value if isinstance(value, Scaled) else Scaled(value) for value in found.values()]
 
 
 def weighted(value: Array, weight: Array) -> Array:
@@ -234,7 +235,7 @@ def _interned(*parts: Any, **more: Any) -> Program:
     return program if program.objects else _PROGRAMS.setdefault(program.source, program)
 
 
-def _check_literals(terms: Mapping[str, Expr]) -> None:
+def check_literals(terms: Mapping[str, Expr]) -> None:
     """Refuse numbers in bodies that float32 cannot hold: they would be 0 or infinite."""
     limits, names = np.finfo(np.float32), each_name(terms.values()).items()
     defined = [(name, node.meaning.expr) for name, node in names if isinstance(node.meaning, Defined)]
@@ -246,7 +247,7 @@ def _check_literals(terms: Mapping[str, Expr]) -> None:
                 raise failure
 
 
-def _step(step: Any) -> Any:
+def whole_step(step: Any) -> Any:
     """The training iteration; a whole one stays so, since float32 does not hold all of those beyond 2**24."""
     if step is None or jnp.issubdtype(jnp.result_type(step), jnp.integer):
         return step

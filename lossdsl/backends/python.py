@@ -1,7 +1,12 @@
 """Names, numbers, paths and indexes -> Python text."""
 
 import json
+import linecache
+from collections.abc import Callable, Iterable
 from fractions import Fraction
+from hashlib import sha256
+from typing import Any
+from weakref import finalize
 
 from lossdsl.language import Call, subscript_text
 from lossdsl.operators import HARD, TIME, Axes, Look
@@ -53,3 +58,14 @@ def settings(node: Call) -> list[str]:
     told = [f"within={look.steps}"] if look.steps else []
     told += [f"smooth={quoted(look.smooth)}"] if look.smooth != HARD else []
     return [*told, *(["first=True"] if look.first else [])]
+
+
+def functions(source: str, owner: object, names: Iterable[str]) -> dict[str, Callable[..., Any]]:
+    """The functions of a source; `linecache` lets a traceback show its lines as long as their owner lives."""
+    filename = f"<lossdsl {sha256(source.encode()).hexdigest()[:12]}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    finalize(owner, linecache.cache.pop, filename, None)
+    found: dict[str, Any] = {}
+    # Our own source: what a user wrote stands in it as checked identifiers, in repr or in comments.
+    exec(compile(source, filename, "exec"), found)
+    return {name: found[name] for name in names}

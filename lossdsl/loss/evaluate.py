@@ -51,6 +51,17 @@ def evaluated(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any, *
         if arrays is not None:
             program.check(arrays)
         raise
+    return _as_dict(program, numbers, by_label, out)
+
+
+def weighed(loss: Any, step: Any, scaled: Any, *, trials: bool = False) -> LossDict:
+    """What a loss returns of the values of its terms, for each trial or averaged."""
+    numbers, parameters, by_label = arguments(loss, _look_up(loss, "__dict__"))
+    out = loss.program.weighed(numbers, parameters, step, scaled, trials=trials)
+    return _as_dict(loss.program, numbers, by_label, out)
+
+
+def _as_dict(program: Program, numbers: Any, by_label: dict[str, Any], out: Any) -> LossDict:
     values, raw, made, total = out
     weights = [*by_label.values()]
     if made:

@@ -25,6 +25,7 @@ from lossdsl.loss.residuals import residuals_of
 from lossdsl.loss.scalars import Held, copied
 from lossdsl.loss.shown import digest, text
 from lossdsl.loss.state import Stateful
+from lossdsl.loss.stream import Stream, stream_source, streamed
 from lossdsl.loss.summed import Summed
 from lossdsl.loss.values import LossDict
 from lossdsl.meaning import Defined, Term, each_name, ends_of, time_rows, written
@@ -332,9 +333,28 @@ class CompositeLoss(Stateful, AbstractLoss):
         exprs = [self.expr, *definitions]
         return config_of(str(self), each_name([*exprs, *ends_of(exprs)]), self.parameters, time_rows(exprs))
 
-    def python(self) -> str:
-        """The Python/JAX source that runs."""
-        return "".join(f"# {line}\n" for line in str(self).splitlines()) + self.program.source
+    def stream(
+        self, trial_specs: Any = None, *, steps: int | None = None, model: Any = None, step: Any = None, delay: int = 64
+    ) -> Stream:
+        """The loss over states that come one step at a time, for trajectories too long to be stored.
+
+        Args:
+            trial_specs: The trials, for a loss that reads them.
+            steps: How many states there will be, the initial one among them; some losses need not know.
+            model: The model, for a loss that reads it.
+            step: The training iteration, for a loss that needs it.
+            delay: How many steps a value may be kept until what it meets is known.
+
+        Raises:
+            LossAxesError: For a term that cannot be computed step by step, with the reason.
+            LossDataError: For arrays of the trials or the model that are missing.
+        """
+        return streamed(self, trial_specs, model, steps, step, delay)
+
+    def python(self, form: str = "batch") -> str:
+        """The Python/JAX source that runs: of whole trajectories, or with `form="stream"` of one step at a time."""
+        source = self.program.source if form == "batch" else stream_source(self, form)
+        return "".join(f"# {line}\n" for line in str(self).splitlines()) + source
 
     def __str__(self) -> str:
         """The text: definitions, then the weighted terms; compiled again it is the same loss."""

@@ -14,6 +14,7 @@ from lossdsl.operators import (  # isort: skip
     logic as logic,
     shapes as shapes,
     windows as windows,
+    stepping as stepping,
 )
 from lossdsl.operators.axes import (
     BATCH as BATCH,
@@ -40,6 +41,7 @@ from lossdsl.operators.declaration import (
     wide as wide,
 )
 from lossdsl.operators.elsewhere import called_elsewhere as called_elsewhere
+from lossdsl.operators.fold import folds as folds
 from lossdsl.operators.logic import (
     HARD as HARD,
     SMOOTH as SMOOTH,

@@ -27,7 +27,7 @@ def _framed(operands: Sequence[Axes | None], numbers: int = 0) -> Axes:
     for axis in masks[0] or () if masks else ():
         if first is not None and axis not in first:
             raise Misfit("mask-axes", 0, 1 + numbers, axis=axis)
-    return align([first, *masks])
+    return align(operands)
 
 
 def _over(axes: tuple[str, ...]) -> str | tuple[str, ...]:

@@ -16,6 +16,7 @@ from jax import Array
 
 from lossdsl.errors import error
 from lossdsl.operators.axes import Rule, elementwise
+from lossdsl.operators.fold import FOLDED, Fold
 
 # The training iteration, which every vocabulary has.
 STEP = "step"
@@ -64,6 +65,7 @@ class Op:
         squares: How it is a sum of squares: another operator of the same operands, whose squares sum to it over the
             axes that it takes away; `"operand"` if those of its operand do, where its mask leaves them in; `"sums"` if
             it sums with factors that are not negative, `"picks"` if it gives some of its operand.
+        fold: How it is computed step by step along `time`; without one it needs all steps at once.
         code: What its function is called in emitted code; another one for each declaration of the same name.
 
     The template is a Python format with the names of the parameters; a brace of LaTeX is doubled. `{x}` stands between
@@ -98,6 +100,7 @@ class Op:
     mask: str = ""
     indicates: bool = False
     squares: "Op | str" = ""
+    fold: Fold | None = None
     code: str = ""
     formula: bool = False
     formulas: tuple[str, ...] = ()
@@ -182,6 +185,8 @@ def op(
         mask = "where" if "where" in named else ""
         fields = {"named": named, "whole": whole, "code": called, "degrees": degrees, "mask": mask, **more}
         CALLED[fields["code"]] = lower
+        if "fold" in more:
+            FOLDED[fields["code"]] = more["fold"].named(lower)
         OPS[called] = Op(called, lower, axes, linear, latex, example, doc, defaults, axes.option, **fields)
         return lower
 

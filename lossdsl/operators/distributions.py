@@ -9,6 +9,7 @@ from jax import Array
 from lossdsl.operators.along import classes, features
 from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import nonzero, op, wide
+from lossdsl.operators.fold import Fold, Parts
 from lossdsl.operators.reductions import all_in, picked
 
 
@@ -90,9 +91,30 @@ def log_softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array: 
     return jnp.where(nonzero(where), less - jnp.log(_or_one(jnp.sum(powers, axis=axis, keepdims=True))), 0)
 
 
+def _exponentials(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Parts:  # type: ignore[assignment]
+    """The largest number, the sum of the exponentials of the others less it, and whether there is one."""
+    _, powers, top = _powers(wide(x), where, axis)
+    there = jnp.any(jnp.broadcast_to(nonzero(where), x.shape), axis=axis)
+    return jnp.where(there, top, -jnp.inf), jnp.sum(powers, axis=axis), there
+
+
+def _of_both(so_far: Parts, new: Parts) -> Parts:
+    top = jnp.maximum(so_far[0], new[0])
+    least = jnp.where(jnp.isfinite(top), top, 0)
+    total, more = (part[1] * jnp.exp(part[0] - least) for part in (so_far, new))
+    return top, total + more, so_far[2] | new[2]
+
+
+def _smooth_largest(so_far: Parts) -> Array:
+    top, total, there = so_far
+    found = jnp.log(_or_one(total)) + jnp.where(there, top, 0)
+    return jnp.where(there & (total == 0), -jnp.inf, found)
+
+
 @op(
     axes=features(one=True),
     optional=("where",),
+    fold=Fold(_of_both, (-jnp.inf, 0, 0), _smooth_largest, _exponentials),
     latex=r"\operatorname{{logsumexp}}{where:under}\left({x}\right)",
     example="logsumexp(net.output)",
 )

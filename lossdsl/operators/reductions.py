@@ -9,6 +9,7 @@ from jax import Array
 
 from lossdsl.operators.along import along, over_trials, reduces
 from lossdsl.operators.declaration import CALLED, Axis, Scaled, nonzero, op, wide
+from lossdsl.operators.fold import Fold, Parts, trace
 
 
 def all_in(where: Any) -> bool:
@@ -43,6 +44,7 @@ def counted(x: Array, where: Any, axis: Axis) -> Array:
     latex=r"\sum{bounds} {where:factor}{x:product}",
     example="sum(position)",
     squares="sums",
+    fold=Fold(),
 )
 def sum_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The sum over an axis, `time` if none is given, or over several: `axis=(batch, time)`.
@@ -52,9 +54,20 @@ def sum_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     return jnp.sum(masked(wide(x), where), axis=axis)
 
 
+def _total(x: Array, *, where: Array = 1, axis: Axis) -> Parts:  # type: ignore[assignment]
+    x = wide(x)
+    return jnp.sum(masked(x, where), axis=axis), counted(x, where, axis)
+
+
+def _per_count(so_far: Parts) -> Array:
+    total, count = so_far
+    return total / jnp.where(count == 0, 1, count)
+
+
 @op(
     axes=reduces("time"),
     linear=True,
+    fold=Fold(empty=(0, 0), value=_per_count, of=_total),
     latex=r"\left\langle {x} \right\rangle_{{{axis}{where:mask}}}",
     notation=r"\left\langle x \right\rangle_{1 \leq t \leq T} = \frac{1}{T} \sum_{t=1}^{T} x_{t}",
     example="mean(velocity)",
@@ -102,12 +115,39 @@ def largest(x: Array, where: Any, axis: Axis) -> Array:
     return jnp.where(jnp.any(valid, axis=axis), found, 0)
 
 
+def _top(x: Array, *, where: Array = 1, axis: Axis) -> Parts:  # type: ignore[assignment]
+    """The largest number, what carries the gradient of all that are as large, their number, and if there is one."""
+    valid = is_in(x, where)
+    top = jax.lax.stop_gradient(jnp.max(jnp.where(valid, x, -jnp.inf), axis=axis, keepdims=True))
+    same = valid & (x == top)
+    found = jnp.sum(jnp.where(same, trace(x), 0), axis=axis), jnp.sum(same, axis=axis, dtype=x.dtype)
+    return jnp.squeeze(top, axis), *found, jnp.any(valid, axis=axis)
+
+
+def _of_both(so_far: Parts, new: Parts) -> Parts:
+    top = jnp.maximum(so_far[0], new[0])
+    # The gradient is shared by all steps that are as large, as `jnp.max` has it.
+    parts = zip(so_far[1:3], new[1:3], strict=True)
+    shared = [jnp.where(so_far[0] == top, a, 0) + jnp.where(new[0] == top, b, 0) for a, b in parts]
+    return top, *shared, so_far[3] | new[3]
+
+
+def _largest(so_far: Parts) -> Array:
+    top, gradients, count, there = so_far
+    return jnp.where(there, top + gradients / jnp.maximum(count, 1), 0)
+
+
+LARGEST = Fold(_of_both, (-jnp.inf, 0, 0, 0), _largest, _top)
+_SMALLEST = Fold(_of_both, LARGEST.empty, lambda so_far: -_largest(so_far), lambda x, **more: _top(-x, **more))
+
+
 @op(
     "max",
     axes=reduces("time"),
     optional=("where",),
     latex=r"\max_{{{axis}{where:mask}}} {x:power}",
     example="max(velocity)",
+    fold=LARGEST,
     degrees=(1,),
     signs="positive",
 )
@@ -125,6 +165,7 @@ def max_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     optional=("where",),
     latex=r"\min_{{{axis}{where:mask}}} {x:power}",
     example="min(position)",
+    fold=_SMALLEST,
     degrees=(1,),
     signs="positive",
 )
@@ -136,9 +177,23 @@ def min_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     return jnp.min(x, axis=axis) if all_in(where) else -largest(-x, where, axis)
 
 
+def _place(x: Array, *, where: Array = 1, axis: int) -> Parts:  # type: ignore[assignment]
+    left = x if all_in(where) else jnp.where(is_in(x, where), x, -jnp.inf)
+    place = jnp.argmax(left, axis=axis)
+    return jnp.max(left, axis=axis), place, jnp.full_like(place, x.shape[axis])
+
+
+def _first_place(so_far: Parts, new: Parts) -> Parts:
+    is_later = (new[0] > so_far[0]) | (jnp.isnan(new[0]) & ~jnp.isnan(so_far[0]))
+    return *(jnp.where(is_later, b, a) for a, b in [so_far[:1] + new[:1], (so_far[1], so_far[2] + new[1])]), (
+        so_far[2] + new[2]
+    )
+
+
 @op(
     axes=along("time", keep=False),
     optional=("where",),
+    fold=Fold(_first_place, (-jnp.inf, 0, 0), lambda so_far: so_far[1].astype(float), _place),
     flat=("x",),
     latex=r"\arg\max_{{{axis}{where:mask}}} {x:power}",
     example="gather(net.output, argmax(net.output, axis=output), axis=output)",
@@ -154,8 +209,30 @@ def argmax(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[a
     return jnp.argmax(left, axis=axis).astype(float)
 
 
+def _moments(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Parts:  # type: ignore[assignment]
+    """How much counts, the mean, the sum of squared deviations, and what is taken off the count."""
+    x = wide(x)
+    count = counted(x, where, axis)
+    return count, mean(x, where=where, axis=axis), count * var(x, where=where, axis=axis), jnp.asarray(ddof, x.dtype)
+
+
+def _joined(so_far: Parts, new: Parts) -> Parts:
+    """Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance."""
+    (n, middle, squares, _), (m, other, more, ddof) = so_far, new
+    count = n + m
+    share, apart = m / jnp.where(count == 0, 1, count), other - middle
+    return count, middle + apart * share, squares + more + jnp.square(apart) * n * share, ddof
+
+
+def _variance(so_far: Parts) -> Array:
+    count, _, squares, ddof = so_far
+    left = count - ddof
+    return jnp.where(left > 0, squares / jnp.where(left > 0, left, 1), 0)
+
+
 @op(
     axes=reduces("time", numbers=1),
+    fold=Fold(_joined, (0, 0, 0, 0), _variance, _moments),
     latex=r"\operatorname{{var}}_{{{axis}{where:mask}}} {x:power}",
     notation=r"\operatorname{var}_{t} x = \left\langle \left(x - \left\langle x \right\rangle_{t}\right)^{2} "
     r"\right\rangle_{t}",
@@ -184,12 +261,17 @@ def var(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  #
     notation=r"\operatorname{std}_{t} x = \sqrt{\operatorname{var}_{t} x}",
     degrees=(1,),
     signs="absolute",
+    fold=Fold(_joined, (0, 0, 0, 0), lambda so_far: _deviation(so_far), _moments),
     example="sum(std(effector.pos, axis=batch), axis=xy)",
     domain={"`ddof >= 0`": lambda ddof: ddof >= 0},
 )
 def std(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The standard deviation, the square root of `var`; its gradient at 0 is 0."""
     return root(var(x, ddof=ddof, where=where, axis=axis))
+
+
+def _deviation(so_far: Parts) -> Array:
+    return root(_variance(so_far))
 
 
 @jax.custom_jvp

@@ -6,7 +6,7 @@ from jax import Array
 
 from lossdsl.operators.along import over_trials
 from lossdsl.operators.declaration import Axis, op, wide
-from lossdsl.operators.reductions import is_in, largest
+from lossdsl.operators.reductions import LARGEST, is_in, largest
 
 
 @op(
@@ -50,6 +50,7 @@ def cvar(x: Array, level: Array, *, where: Array = 1, axis: Axis) -> Array:  # t
     signs="positive",
     optional=("where",),
     example="worst(sum(position))",
+    fold=LARGEST,
 )
 def worst(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The value of the worst trial, the largest over `batch`, or over the axes that are given.

@@ -10,7 +10,8 @@ from jax import Array
 from lossdsl.operators.along import along, recurrence, shortens, spectrum
 from lossdsl.operators.axes import subscript
 from lossdsl.operators.declaration import nonzero, op, symbol, wide
-from lossdsl.operators.reductions import all_in, masked
+from lossdsl.operators.fold import Fold, Parts
+from lossdsl.operators.reductions import all_in, is_in, masked
 
 _PICKED: dict[str, Any] = {
     "linear": True,
@@ -38,7 +39,20 @@ def _picked(x: Array, where: Array, axis: int, last: bool) -> Array:
     return jnp.where(jnp.any(valid, axis), jnp.squeeze(found, axis), 0)
 
 
-@op(axes=along("time", keep=False), optional=("where",), example="final(velocity)", **_PICKED)
+def _kept(last: bool) -> Fold:
+    """The last value that a mask leaves in, or the first, and whether there is one."""
+
+    def of(x: Array, *, where: Array = 1, axis: int) -> Parts:  # type: ignore[assignment]
+        return _picked(x, where, axis, last), jnp.any(is_in(x, where), axis)
+
+    def merge(so_far: Parts, new: Parts) -> Parts:
+        first, then = (new, so_far) if last else (so_far, new)
+        return jnp.where(first[1], first[0], then[0]), so_far[1] | new[1]
+
+    return Fold(merge, (0, 0), of=of)
+
+
+@op(axes=along("time", keep=False), optional=("where",), example="final(velocity)", fold=_kept(True), **_PICKED)
 def final(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """The value at the last time step, or the last place of the axis that is given.
 
@@ -47,7 +61,7 @@ def final(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[as
     return _picked(x, where, axis, last=True)
 
 
-@op(axes=along("time", keep=False), optional=("where",), example="initial(velocity)", **_PICKED)
+@op(axes=along("time", keep=False), optional=("where",), example="initial(velocity)", fold=_kept(False), **_PICKED)
 def initial(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """The value at the first time step, or the first place of the axis that is given.
 
@@ -78,6 +92,7 @@ def diff(x: Array, n: int = 1, *, axis: int) -> Array:
     reads="before",
     latex=r"\sum{bounds} {where:factor}{x:product}",
     example="cumsum(velocity)",
+    fold=Fold(),
 )
 def cumsum(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """The sum of all time steps so far, or along the axis that is given.
@@ -95,8 +110,22 @@ def _extreme(x: Array, where: Array, axis: int) -> Array:
     return jnp.where(jax.lax.cummax(valid.astype(int), axis) != 0, so_far, 0)
 
 
+def _running(sign: int) -> Fold:
+    """The largest number so far, or the smallest with the sign -1, and whether there is one."""
+
+    def of(x: Array, *, where: Array = 1, axis: int) -> Parts:  # type: ignore[assignment]
+        valid = is_in(x, where)
+        return jnp.where(valid, sign * x, -jnp.inf), valid
+
+    def merge(so_far: Parts, new: Parts) -> Parts:
+        return jnp.maximum(so_far[0], new[0]), so_far[1] | new[1]
+
+    return Fold(merge, (-jnp.inf, 0), lambda so_far: jnp.where(so_far[1], sign * so_far[0], 0), of)
+
+
 @op(
     axes=along("time", keep=True),
+    fold=_running(1),
     reads="before",
     latex=r"\max_{{{axis}{where:mask}}} {x:power}",
     degrees=(1,),
@@ -113,6 +142,7 @@ def cummax(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[a
 
 @op(
     axes=along("time", keep=True),
+    fold=_running(-1),
     reads="before",
     latex=r"\min_{{{axis}{where:mask}}} {x:power}",
     degrees=(1,),

@@ -11,6 +11,7 @@ from lossdsl.operators.along import features, product, squares
 from lossdsl.operators.arithmetic import abs_
 from lossdsl.operators.axes import Axes, Fit, Rule, without
 from lossdsl.operators.declaration import inner, op, wide
+from lossdsl.operators.fold import Fold
 from lossdsl.operators.reductions import left_in, root, sum_
 
 
@@ -19,6 +20,7 @@ from lossdsl.operators.reductions import left_in, root, sum_
     optional=("where",),
     latex=r"\left\Vert {x} \right\Vert{where:under}",
     example="norm(effector.vel)",
+    fold=Fold(value=lambda so_far: root(so_far[0]), of=lambda x, **more: sqnorm(x, **more)),
     degrees=(1,),
     signs="absolute",
 )
@@ -37,6 +39,7 @@ def norm(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type
     optional=("where",),
     latex=r"\left\Vert {x} \right\Vert{where:under}^{{2}}",
     example="sqnorm(effector.pos[1:] - target.pos)",
+    fold=Fold(),
     degrees=(2,),
     squares="operand",
 )
@@ -61,6 +64,7 @@ def _abs_squared(x: Array) -> Array:
     optional=("where",),
     latex=r"\left\Vert {x} \right\Vert_{{1{where:mask}}}",
     example="l1norm(effector.pos[1:] - target.pos)",
+    fold=Fold(),
     degrees=(1,),
     signs="absolute",
 )
@@ -78,7 +82,13 @@ def l1norm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> 
     return sum(sums[1:], start=sums[0]) if sums else jnp.zeros(())
 
 
-@op(axes=product, latex=r"{x:power} \cdot {y:power}", example="dot(effector.vel, effector.force)", degrees=(1, 1))
+@op(
+    axes=product,
+    latex=r"{x:power} \cdot {y:power}",
+    example="dot(effector.vel, effector.force)",
+    degrees=(1, 1),
+    fold=Fold(),
+)
 def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     """The scalar product `sum_i x_i*y_i` of two vectors over the one axis that is neither `batch` nor `time`.
 

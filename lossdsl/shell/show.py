@@ -52,9 +52,16 @@ def _empty(covered: Coverage) -> str:
     return f"{empty} of {len(covered.steps)} trials" if empty else "no trial"
 
 
-def python(loss: LossText, given: Set = None, vocabulary: Names = None) -> None:
+def python(
+    loss: LossText,
+    given: Set = None,
+    vocabulary: Names = None,
+    form: Annotated[str, typer.Option("--form", help="`batch`, or `stream` for one step of time after the other.")] = (
+        "batch"
+    ),
+) -> None:
     """Print the Python/JAX source that runs."""
-    print(shown(compiled(loss, given, vocabulary).python()), end="")
+    print(shown(compiled(loss, given, vocabulary).python(form)), end="")
 
 
 def latex(

@@ -17,3 +17,4 @@ from lossdsl.training.by_losses import (
 )
 from lossdsl.training.history import LossHistory as LossHistory
 from lossdsl.training.plot import plot_loss_history as plot_loss_history, plot_schedule as plot_schedule
+from lossdsl.training.scan import scan as scan

@@ -1,0 +1,215 @@
+"""A loss, the trials and the model -> what takes the states in one step at a time, and gives the same `LossDict`."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lossdsl.backends import (
+    StreamProgram,
+    as_scaled,
+    build_stream,
+    check_each,
+    check_literals,
+    term_with,
+    warn_of_others,
+    whole_step,
+)
+from lossdsl.errors import LossError, described, error
+from lossdsl.loss.evaluate import arguments, given_step, weighed
+from lossdsl.loss.parts import check_single
+from lossdsl.loss.values import LossDict
+from lossdsl.operators import TIME, number
+
+# How many steps a value may be kept, if nothing else is said.
+_DELAY = 64
+# What goes from step to step: a tuple of arrays for each operator along `time`, and what is kept of a few steps.
+Carry = tuple[Any, ...]
+
+
+class Stream(eqx.Module):
+    """A loss over states that come one step at a time: `init`, then `update` for each further step, then `finish`.
+
+    An Equinox module, whose leaves are the weights and parameters of the loss, and what is made of the trials and the
+    model; none of that is in what goes from step to step. It works under `jit`, `grad`, `vmap` and in a `scan`.
+
+    Attributes:
+        loss: The loss.
+        steps: How many states there are, the initial one among them; None if that is not known.
+        program: What is compiled, with the source that runs.
+
+    Example:
+        >>> import jax, lossdsl as ld
+        >>> states, trial_specs, _ = ld.example()
+        >>> s = ld.compile("position + 0.1*final(velocity)").stream(trial_specs, steps=100)
+        >>> carry = s.init(jax.tree.map(lambda x: x[:, 0], states))
+        >>> for t in range(1, 100):
+        ...     carry = s.update(carry, jax.tree.map(lambda x: x[:, t], states), t)
+        >>> print(s.finish(carry))
+        term             weight       raw   weighted   share
+        position              1   48.5405    48.5405  100.0%
+        final(velocity)     0.1  0.139164  0.0139164    0.0%
+        total                                48.5544
+    """
+
+    loss: Any
+    fixed: tuple[Any, ...]
+    step: Any
+    steps: int | None = eqx.field(static=True)
+    program: StreamProgram = eqx.field(static=True)
+    given: tuple[Any, ...] = eqx.field(static=True)
+
+    def init(self, states: Any) -> Carry:
+        """What is known after the initial states, those of the step 0; their arrays have no `time`.
+
+        Raises:
+            LossDataError: For arrays that are missing or do not fit.
+        """
+        arrays = self._observed(states)
+        warn_of_others(self.program.observed.values(), {"states": states})
+        self._check(arrays)
+        return self._run("init", arrays)
+
+    def update(self, carry: Carry, states: Any, t: Any) -> Carry:
+        """What is known after the states of step `t`, which is 1 or more.
+
+        Raises:
+            LossDataError: For arrays that are missing.
+            LossValueError: For a step that is known not to be one.
+        """
+        if isinstance(t, int) and not 1 <= t < (self.steps or t + 1):
+            last = f" to {self.steps - 1}" if self.steps else ""
+            advice = f"`init` takes in the states of step 0, `update` those of the steps from 1{last}"
+            raise error("bad-argument", argument="t", got=f"{t}", advice=advice)
+        arrays = self._observed(states)
+        return self._run("update", carry, arrays, t=t)
+
+    def finish(self, carry: Carry) -> LossDict:
+        """The weighted value of every term, averaged over `batch`: what the loss gives for whole trajectories."""
+        return weighed(self.loss, self.step, self._found(carry))
+
+    def per_trial(self, carry: Carry) -> LossDict:
+        """The same before the mean over `batch`."""
+        return weighed(self.loss, self.step, self._found(carry), trials=True)
+
+    def reward(self, before: Carry, after: Carry, t: Any) -> Array:
+        """The reward of step `t` for each trial; over an episode, from step 1 on, they sum to minus its loss.
+
+        A term that is a sum, a mean, a maximum or a minimum over `time` gives what it moved by, the others all at the
+        last step.
+
+        Args:
+            before: What was known before the step.
+            after: What is known after it.
+            t: The number of the step.
+
+        Raises:
+            LossAxesError: For a term that has its value at the end only, if it is not known when that is.
+        """
+        old, new = self.per_trial(before), self.per_trial(after)
+        total = jnp.zeros(())
+        for label, value in new.items():
+            if label in self.program.running:
+                # What the initial states gave comes with the first step.
+                total = total + value - jnp.where(jnp.asarray(t) == 1, 0, old[label])
+            elif self.steps is None:
+                raise error("stream-steps", found=label).in_term(label)
+            else:
+                total = total + jnp.where(jnp.asarray(t) == self.steps - 1, value, 0)
+        return -total
+
+    def _found(self, carry: Carry) -> Any:
+        return as_scaled(self._run("finish", carry))
+
+    def _run(self, name: str, *given: Any, **more: Any) -> Any:
+        parameters = arguments(self.loss, vars(self.loss))[1]
+        return self.program.functions[name](*given, self.fixed, parameters, self.step, self.steps, **more)
+
+    def _observed(self, states: Any) -> tuple[Any, ...]:
+        return tuple(map(number, _taken(self.loss, self.program, "observed", states)))
+
+    def _check(self, arrays: tuple[Any, ...]) -> None:
+        """Hold the arrays of one step, and those of the trials, against the vocabulary and each other."""
+        quantities = {**self.program.fixed, **self.program.observed}
+        known = dict(zip(self.program.fixed, self.given, strict=True))
+        lengths = [self.steps] if self.steps is not None else _possible(quantities, known)
+        failures = []
+        for steps in lengths:
+            for (name, quantity), array in zip(self.program.observed.items(), arrays, strict=True):
+                known[name] = _of_all_steps(array, quantity.dimensions, steps)
+            try:
+                return self.loss.program.check([known[name] for name in self.loss.program.quantities])
+            except LossError as failure:
+                failures.append(failure)
+        raise failures[0].with_traceback(None)
+
+
+def streamed(loss: Any, trial_specs: Any, model: Any, steps: Any, step: Any, delay: int) -> Stream:
+    """The loss over the steps of states that are yet to come.
+
+    Raises:
+        LossAxesError: For a term that cannot be computed step by step, with the reason.
+        LossDataError: For arrays of the trials or the model that are missing.
+        LossValueError: If `steps` is no number of states; if the loss needs `step` and is not given it.
+    """
+    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        advice = "give the number of states, the initial one among them: `steps=100`"
+        raise error("bad-argument", argument="steps", got=described(steps), advice=advice)
+    check_single(loss.numbers, loss.parameters)
+    program = build_stream(loss.written.terms, steps is not None, steps, delay)
+    if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+        check_literals(loss.program.terms)
+    arrays = _taken(loss, program, "quantities", None, trial_specs, model)
+    check_each(program.fixed, arrays, loss.program.terms)
+    step = whole_step(given_step(loss.program, step))
+    numbers = tuple(jax.tree.map(number, array) for array in arrays)
+    fixed = program.functions["fixed"](numbers, arguments(loss, vars(loss))[1], step, steps)
+    return Stream(loss, fixed, step, steps, program, tuple(map(_shape, arrays)))
+
+
+def stream_source(loss: Any, form: Any) -> str:
+    """The source of the loss of states that come one step at a time, however many.
+
+    Raises:
+        LossAxesError: For a term that cannot be computed step by step.
+        LossValueError: For another form.
+    """
+    if form != "stream":
+        raise error("bad-argument", argument="form", got=f"`{form}`", advice="write `batch` or `stream`")
+    return build_stream(loss.written.terms, True, None, _DELAY).source
+
+
+def _taken(loss: Any, program: StreamProgram, function: str, *roots: Any) -> Any:
+    """The arrays that one of the functions picks; one that is not there is refused, with its term."""
+    try:
+        return program.functions[function](*roots)
+    except LossError as failure:
+        path, quantities = failure.fields.get("name"), {**program.fixed, **program.observed}
+        places = [(name, place) for name, quantity in quantities.items() for place in quantity.places]
+        name = next((name for name, place in places if path in (place.text, place.base)), "")
+        failure.term = term_with(loss.program.terms, name)
+        raise failure.with_traceback(None) from None
+
+
+def _shape(array: Any) -> Any:
+    """What is left of an array of the trials or the model for a look at its shape; of a PyTree that it is there."""
+    return jax.ShapeDtypeStruct(getattr(array, "shape", ()), getattr(array, "dtype", float))
+
+
+def _of_all_steps(array: Array, dimensions: tuple[str, ...], steps: int) -> Any:
+    """What the array of one step is of all, where only its shape is asked for."""
+    shape = list(getattr(array, "shape", ()))
+    shape.insert(dimensions.index(TIME) if TIME in dimensions else 0, steps)
+    return jax.ShapeDtypeStruct(shape, array.dtype)
+
+
+def _possible(quantities: Any, known: Any) -> list[int]:
+    """Numbers of states that may fit the trials: those begin with the states, or one or two steps later."""
+    found = [known[name].shape[q.dimensions.index(TIME)] for name, q in quantities.items() if _has_time(name, q, known)]
+    return [found[0] + 1, found[0], found[0] + 2] if found else [1_000]
+
+
+def _has_time(name: str, quantity: Any, known: Any) -> bool:
+    return name in known and TIME in quantity.dimensions and len(known[name].shape) == len(quantity.dimensions)

@@ -1,0 +1,83 @@
+"""One step of many -> all of them, in chunks that are computed again for the gradient instead of being stored."""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lossdsl.errors import described, error
+
+Carry = TypeVar("Carry")
+
+
+def scan(
+    body: Callable[..., Carry],
+    carry: Carry,
+    steps: int | range,
+    *,
+    chunk: int | str | None = "sqrt",
+    key: Array | None = None,
+) -> Carry:
+    """What is left after many steps, in the memory of few of them.
+
+    For a gradient only the carry at the beginning of each chunk is stored; the chunk is computed again when its turn
+    comes. The memory is that of `steps/chunk` carries and of one chunk, the least for chunks of `sqrt(steps)` steps.
+
+    Args:
+        body: The carry after a step: `body(carry, t)`, or `body(carry, t, key)` if there is a key.
+        carry: The carry before the first step, a PyTree of arrays.
+        steps: How many steps, or which: `range(1, 100)`.
+        chunk: How many steps are computed again at a time; `"sqrt"` for their square root, None to store all.
+        key: For noise: each step is given a key that is made of this one and `t`, the same when it is computed again.
+
+    Raises:
+        LossValueError: For `steps` or a `chunk` that is no number of steps.
+
+    Example:
+        >>> import jax
+        >>> float(jax.grad(lambda x: scan(lambda carry, t: carry * x, 1.0, 3))(2.0))
+        12.0
+        >>> scan(lambda carry, t, key: carry + jax.random.normal(key), 0.0, range(1, 10), key=jax.random.key(0)).shape
+        ()
+    """
+    every = steps if isinstance(steps, range) else _counted(steps)
+    size = _chunk(chunk, len(every))
+
+    def step(carry: Carry, i: Array) -> tuple[Carry, None]:
+        t = every.start + every.step * i
+        return (body(carry, t) if key is None else body(carry, t, jax.random.fold_in(key, t))), None
+
+    def several(carry: Carry, first: Array, number: int) -> tuple[Carry, None]:
+        return jax.lax.scan(step, carry, first + jnp.arange(number))
+
+    whole, left = divmod(len(every), size)
+    if whole == 1 and not left:
+        return several(carry, jnp.asarray(0), size)[0]
+    # In a scan XLA does not join what is computed again to what was computed before.
+    again = jax.checkpoint(lambda carry, first: several(carry, first, size), prevent_cse=False)
+    carry, _ = jax.lax.scan(again, carry, size * jnp.arange(whole))
+    if not left:
+        return carry
+    return jax.checkpoint(lambda carry: several(carry, jnp.asarray(whole * size), left)[0])(carry)
+
+
+def _counted(steps: Any) -> range:
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        advice = "give how many steps there are, or which: `range(1, 100)`"
+        raise error("bad-argument", argument="steps", got=described(steps), advice=advice)
+    return range(steps)
+
+
+def _chunk(chunk: Any, steps: int) -> int:
+    """How many steps a chunk has."""
+    if chunk is None:
+        return max(steps, 1)
+    if chunk == "sqrt":
+        return max(round(math.sqrt(steps)), 1)
+    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+        advice = 'give a number of steps, `"sqrt"`, or None to store all'
+        raise error("bad-argument", argument="chunk", got=described(chunk), advice=advice)
+    return chunk

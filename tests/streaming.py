@@ -1,0 +1,72 @@
+"""A loss step by step: what it gives for states that are there whole, in value and gradient."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.testing import assert_allclose
+
+
+def axes_of_time(vocabulary, states):
+    """Where the arrays of the states have `time`, in their form."""
+    found = {}
+    for quantity in vocabulary.quantities.values():
+        for place in quantity.places:
+            if place.root == "states" and "time" in quantity.dimensions:
+                dimensions = quantity.dimensions
+                found[place.parts] = dimensions.index("time")
+
+    def axis(path, leaf):
+        parts = tuple(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", None)))) for key in path)
+        return found.get(parts, 1)
+
+    return jax.tree_util.tree_map_with_path(axis, states)
+
+
+def rollout(stream, states, axes, steps):
+    """The carry after all states."""
+    whole = jax.tree.map(lambda x, axis: jnp.moveaxis(jnp.asarray(x), axis, 0), states, axes)
+    carry = stream.init(jax.tree.map(lambda x: x[0], whole))
+
+    def body(carry, step):
+        return stream.update(carry, *step), None
+
+    rest = jax.tree.map(lambda x: x[1:], whole), jnp.arange(1, steps)
+    return jax.lax.scan(body, carry, rest)[0] if steps > 1 else carry
+
+
+def both(loss, given, axes, steps, step=None, known=True):
+    """Total, terms and the gradient with respect to all that is given, in batch and in stream."""
+
+    def batch(given):
+        values = loss(*given, step=step)
+        return values.total, values
+
+    def stream(given):
+        states, trial_specs, model = given
+        s = loss.stream(trial_specs, steps=steps if known else None, model=model, step=step)
+        values = s.finish(rollout(s, states, axes, steps))
+        return values.total, values
+
+    def run(given):
+        return [jax.value_and_grad(f, has_aux=True, allow_int=True)(given) for f in (batch, stream)]
+
+    # What XLA would make faster is run once.
+    return jax.jit(run).lower(given).compile({"xla_backend_optimization_level": 0})(given)
+
+
+def hold(found, rtol, atol):
+    """Both are the same."""
+    ((_, values), gradient), ((_, streamed), slopes) = found
+    assert list(values) == list(streamed)
+    for label, value in values.items():
+        assert streamed[label].dtype == value.dtype
+        assert_allclose(streamed[label], value, rtol=rtol, atol=atol, err_msg=label)
+        assert_allclose(streamed.raw[label], values.raw[label], rtol=rtol, atol=atol, err_msg=label)
+        assert_allclose(streamed.weights[label], values.weights[label])
+    leaves = [leaf for leaf in jax.tree.leaves(gradient) if leaf.dtype != jax.dtypes.float0]
+    largest = max(
+        [1.0, *(float(np.max(np.abs(np.nan_to_num(leaf, posinf=0, neginf=0)), initial=0)) for leaf in leaves)]
+    )
+    for (path, one), other in zip(jax.tree_util.tree_leaves_with_path(gradient), jax.tree.leaves(slopes), strict=True):
+        if one.dtype != jax.dtypes.float0:
+            assert_allclose(other, one, rtol=rtol, atol=atol * largest, err_msg=str(path))
