@@ -25,7 +25,7 @@ from lossdsl.loss.residuals import residuals_of
 from lossdsl.loss.scalars import Held, copied
 from lossdsl.loss.shown import digest, text
 from lossdsl.loss.state import Stateful
-from lossdsl.loss.stream import Stream, stream_source, streamed
+from lossdsl.loss.stream import Streams, stream_source
 from lossdsl.loss.summed import Summed
 from lossdsl.loss.values import LossDict
 from lossdsl.meaning import Defined, Term, each_name, ends_of, time_rows, written
@@ -85,10 +85,10 @@ class AbstractLoss(Summed):
         return feedbax_loss(alone, dict(zip(alone, weights, strict=True)), loss.label)
 
 
-class CompositeLoss(Stateful, AbstractLoss):
+class CompositeLoss(Stateful, Streams, AbstractLoss):
     """A weighted sum of terms: what `compile`, the algebra of losses and this constructor give.
 
-    An Equinox module. Its leaves are arrays, so a new weight or parameter never retraces.
+    An Equinox module whose leaves are arrays, so that a new weight or parameter never retraces.
 
     Args:
         terms: A list of losses, or a mapping from label to loss; a text will do for a loss. The terms of a loss that
@@ -270,8 +270,7 @@ class CompositeLoss(Stateful, AbstractLoss):
     def digest(self) -> str:
         """A hash of the objective, its terms with their definitions unfolded, its weights and parameters.
 
-        The same on every machine and in every process, and in every order of the terms. A term in Python counts with
-        its class and its fields.
+        The same on every machine, in every process and order of the terms. A term in Python counts with its fields.
         """
         return digest(self.terms, self.parameters)
 
@@ -286,8 +285,7 @@ class CompositeLoss(Stateful, AbstractLoss):
             LossNameError: For a label that is not there, or whose weight is made of parameters.
             LossValueError: For a weight that is not a finite real number.
         """
-        new = {**mapping(weights, "weights", "them by label: `with_weights(position=2.0)`"), **more}
-        if not new:
+        if not (new := {**mapping(weights, "weights", "them by label: `with_weights(position=2.0)`"), **more}):
             return self
         numbers = new_numbers(self.program, self.written, self.numbers, new)
         # Losses made from one another share no buffer: either may be donated.
@@ -333,28 +331,10 @@ class CompositeLoss(Stateful, AbstractLoss):
         exprs = [self.expr, *definitions]
         return config_of(str(self), each_name([*exprs, *ends_of(exprs)]), self.parameters, time_rows(exprs))
 
-    def stream(
-        self, trial_specs: Any = None, *, steps: int | None = None, model: Any = None, step: Any = None, delay: int = 64
-    ) -> Stream:
-        """The loss over states that come one step at a time, for trajectories too long to be stored.
-
-        Args:
-            trial_specs: The trials, for a loss that reads them.
-            steps: How many states there will be, the initial one among them; some losses need not know.
-            model: The model, for a loss that reads it.
-            step: The training iteration, for a loss that needs it.
-            delay: How many steps a value may be kept until what it meets is known.
-
-        Raises:
-            LossAxesError: For a term that cannot be computed step by step, with the reason.
-            LossDataError: For arrays of the trials or the model that are missing.
-        """
-        return streamed(self, trial_specs, model, steps, step, delay)
-
     def python(self, form: str = "batch") -> str:
         """The Python/JAX source that runs: of whole trajectories, or with `form="stream"` of one step at a time."""
-        source = self.program.source if form == "batch" else stream_source(self, form)
-        return "".join(f"# {line}\n" for line in str(self).splitlines()) + source
+        lines = [f"# {line}\n" for line in str(self).splitlines()]
+        return "".join([*lines, self.program.source if form == "batch" else stream_source(self, form)])
 
     def __str__(self) -> str:
         """The text: definitions, then the weighted terms; compiled again it is the same loss."""

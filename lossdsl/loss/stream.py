@@ -146,6 +146,28 @@ class Stream(eqx.Module):
         raise failures[0].with_traceback(None)
 
 
+class Streams(eqx.Module):
+    """A loss that takes in states as they come."""
+
+    def stream(
+        self, trial_specs: Any = None, *, steps: int | None = None, model: Any = None, step: Any = None, delay: int = 64
+    ) -> Stream:
+        """The loss over states that come one step at a time, for trajectories too long to be stored.
+
+        Args:
+            trial_specs: The trials, for a loss that reads them.
+            steps: How many states there will be, the initial one among them; some losses need not know.
+            model: The model, for a loss that reads it.
+            step: The training iteration, for a loss that needs it.
+            delay: How many steps a value may be kept until what it meets is known.
+
+        Raises:
+            LossAxesError: For a term that cannot be computed step by step, with the reason.
+            LossDataError: For arrays of the trials or the model that are missing.
+        """
+        return streamed(self, trial_specs, model, steps, step, delay)
+
+
 def streamed(loss: Any, trial_specs: Any, model: Any, steps: Any, step: Any, delay: int) -> Stream:
     """The loss over the steps of states that are yet to come.
 
