@@ -37,8 +37,10 @@ def at(states, place, axis=1):
 # The operators whose example is refused.
 REFUSED = {
     "expand": "stream-late",
-    "power_spectrum": "stream-whole",
-    "discounted_sum": "stream-whole",
+    **dict.fromkeys(["power_spectrum", "discounted_sum"], "stream-whole"),
+    # A formula looks ahead.
+    **dict.fromkeys(["<", ">", "and", "or", "not", "always", "eventually", "until"], "stream-whole"),
+    **dict.fromkeys(["robustness", "violation"], "stream-whole"),
 }
 
 
