@@ -197,6 +197,8 @@ def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
     word = next((word for word in (str(right), str(left)) if word in _PYTHON), "")
     if word:
         advice = f"`{word}` is not a word of the language: a loss is arithmetic of names, numbers and operators"
+    elif str(right) == "until":
+        advice = "write `until(p, q)`: `p` holds up to a step at which `q` does"
     elif left.end == right.start and str(left)[0].isdigit() and str(right).replace("_", "").isdigit():
         advice = f"write `{left}{str(right).replace('_', '')}`"
     elif left.end == right.start and str(left)[0].isdigit() and str(right) in "eE":
