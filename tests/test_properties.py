@@ -36,6 +36,8 @@ from tests.strategies import (
     with_label,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def weight_now(term):
     """The exact weight of a term as a float."""

@@ -10,6 +10,8 @@ import lossdsl as ld
 from lossdsl.operators import OPS
 from tests.test_gallery import DISTINCT, drawn, page
 
+pytestmark = pytest.mark.slow
+
 
 def squared(loss, given, step=None):
     """The loss without the terms that have no residuals, and their labels."""

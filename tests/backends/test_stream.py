@@ -13,6 +13,8 @@ from tests.strategies import NUMBERS, SHAPES, TERMS, losses, sample
 from tests.streaming import axes_of_time, both, hold, rollout
 from tests.test_gallery import DISTINCT, drawn, page
 
+pytestmark = pytest.mark.slow
+
 EXACT = {"rtol": 1e-9, "atol": 1e-11}
 # The window of an example ends at 50.
 STEPS = 52

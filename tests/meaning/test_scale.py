@@ -17,6 +17,8 @@ from tests.operators import test_operators as table
 from tests.oracle import Named, Oracle, plain
 from tests.strategies import NUMBERS, VOCABULARY, by_position, compiled, losses, oracle, sample
 
+pytestmark = pytest.mark.slow
+
 # What a factor makes of a result, by the degree and the signs of a declaration, the strongest first.
 LAWS = {
     (1, "any"): lambda s: s,

@@ -11,6 +11,8 @@ from lossdsl.meaning import bind, unwindowed
 from tests import strategies
 from tests.oracle import Named, Oracle
 
+pytestmark = pytest.mark.slow
+
 TRIALS, STEPS = 6, 9
 SHAPES = {
     "x": ("states.x", "batch time xy"),

@@ -12,6 +12,8 @@ import lossdsl as ld
 from lossdsl.language import parse
 from tests.oracle import Named, Oracle
 
+pytestmark = pytest.mark.slow
+
 AXES = {
     "x": "batch time",
     "y": "batch time",

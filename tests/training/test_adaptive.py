@@ -13,6 +13,8 @@ import lossdsl as ld
 from lossdsl import adaptive
 from lossdsl.loss.gradients import TermGradients
 
+pytestmark = pytest.mark.slow
+
 
 def losses(weights=None, /, **raw):
     """The losses of terms; weights of 1 if none are given."""
