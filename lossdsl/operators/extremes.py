@@ -43,13 +43,16 @@ def _left(x: Array, valid: Array | None, instead: Any) -> Array:
 def _weighted(x: State, y: State) -> State:
     """Logarithms of sums of weights, and the means that they weigh."""
     (a, mean_a), (b, mean_b) = x, y
-    return jnp.logaddexp(a, b), mean_a * jax.nn.sigmoid(a - b) + mean_b * jax.nn.sigmoid(b - a)
+    # The slope of the weights is made of differences of means: their own size takes no digits.
+    return jnp.logaddexp(a, b), mean_b + (mean_a - mean_b) * jax.nn.sigmoid(a - b)
 
 
 def _all_weighted(state: State, axis: int) -> State:
     logarithms, means = state
     shares = jax.nn.softmax(logarithms, axis)
-    return jax.nn.logsumexp(logarithms, axis), jnp.sum(means * shares, axis)
+    middle = jax.lax.stop_gradient(jnp.sum(means * shares, axis, keepdims=True))
+    found = jnp.squeeze(middle, axis) + jnp.sum((means - middle) * shares, axis)
+    return jax.nn.logsumexp(logarithms, axis), found
 
 
 def _products(x: Array, valid: Array | None) -> State:
