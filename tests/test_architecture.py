@@ -22,8 +22,8 @@ STOREYS = {
     "errors": "",
     "disk": "",
     "explain": "",
-    "operators": """axes fold declaration along arithmetic reductions squares risk vectors penalties time schedules
-        distributions choices extremes logic shapes masks windows stepping custom elsewhere""",
+    "operators": """axes fold declaration along arithmetic reductions risk vectors penalties time schedules
+        distributions choices extremes logic shapes masks windows stepping squares custom elsewhere""",
     "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
     "meaning": """given path held symbol quantity propose rows clock vocabulary defined formulas rules spans
         ahead masked inside windows objects growth bind weights logical symbolic scale normal domains feedbax""",

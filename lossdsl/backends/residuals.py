@@ -11,7 +11,7 @@ from lossdsl.backends.sizes import sized
 from lossdsl.errors import LossError, error
 from lossdsl.language import Call, Expr, Name, Number, call
 from lossdsl.meaning import Defined, Object, Quantity, Term, computed, each_name, summed
-from lossdsl.operators import OPS, RAVELED, ROOT, TIME, Op, weighing
+from lossdsl.operators import OPS, RAVELED, ROOT, TIME, WEIGHING, Op, stated
 
 # As many as this come of a chain of definitions that doubles a few times.
 _MOST = 1_000
@@ -151,7 +151,7 @@ class _Squares:
         for mask in self.checked(node, masks):
             if mask.axes:
                 found = self.times([call("where", mask, x, _ZERO)], mask)
-        return [self.unsummed(expr, _along(node)) for expr in found]
+        return [self.unsummed(expr, node.along) for expr in found]
 
     def root(self, node: Call) -> list[Expr]:
         assert isinstance(node.op.squares, Op)
@@ -161,9 +161,9 @@ class _Squares:
     def sums(self, node: Call) -> list[Expr]:
         x, *others = node.args
         self.checked(node, others)
-        found = [Call((expr, *others), weighing(node.op), node.static, span=node.span) for expr in self.of(x)]
+        found = [Call((expr, *others), WEIGHING[node.op.name], node.static, span=node.span) for expr in self.of(x)]
         return [
-            self.unsummed(expr, tuple(axis for axis in _along(node) if axis not in (node.axes or ()))) for expr in found
+            self.unsummed(expr, tuple(axis for axis in node.along if axis not in (node.axes or ()))) for expr in found
         ]
 
     def checked(self, node: Call, others: Sequence[Expr]) -> Sequence[Expr]:
@@ -207,11 +207,6 @@ def _is_free(node: Expr, *roots: str) -> bool:
     return not {*places} & {*(roots or ("states",))} and not any(isinstance(meaning, Object) for meaning in meanings)
 
 
-def _along(node: Call) -> tuple[str, ...]:
-    along = node.fit.along or ()
-    return (along,) if isinstance(along, str) else along
-
-
 def _root(node: Expr) -> Expr:
     """The square root; of numbers and parameters exactly."""
     return call("sqrt", node) if node.constant else Call((node,), ROOT)
@@ -220,4 +215,4 @@ def _root(node: Expr) -> Expr:
 def _wide(expr: Expr, other: Expr) -> Expr:
     """The expression with the axes of another too, along which it is the same."""
     missing = tuple(axis for axis in other.axes or () if axis not in (expr.axes or ()))
-    return Call((expr, other), OPS["expand"], missing if len(missing) > 1 else missing[0]) if missing else expr
+    return Call((expr, other), OPS["expand"], stated(missing)) if missing else expr

@@ -15,6 +15,7 @@ from lossdsl.operators import (  # isort: skip
     shapes as shapes,
     windows as windows,
     stepping as stepping,
+    squares as squares,
 )
 from lossdsl.operators.axes import (
     BATCH as BATCH,
@@ -26,6 +27,7 @@ from lossdsl.operators.axes import (
     dual as dual,
     elementwise as elementwise,
     named as named,
+    stated as stated,
     without as without,
 )
 from lossdsl.operators.custom import operator as operator
@@ -55,7 +57,7 @@ from lossdsl.operators.masks import (
     UNSLICED as UNSLICED,
     UNTIL_LAST as UNTIL_LAST,
 )
-from lossdsl.operators.squares import RAVELED as RAVELED, ROOT as ROOT, weighing as weighing
+from lossdsl.operators.squares import RAVELED as RAVELED, ROOT as ROOT, WEIGHING as WEIGHING
 from lossdsl.operators.windows import (
     END as END,
     LASTING as LASTING,

@@ -13,7 +13,7 @@ import numpy as np
 from lossdsl.errors import error
 from lossdsl.operators.along import features, reduces
 from lossdsl.operators.axes import elementwise
-from lossdsl.operators.declaration import CALLED, OPS, op
+from lossdsl.operators.declaration import CALLED, INNER, OPS, op
 
 # What a template may name besides the parameters.
 _PLACES = {"axis", "bounds", "t", "T", "at"}
@@ -88,7 +88,8 @@ def _signature(name: Any, function: Any) -> Mapping[str, inspect.Parameter]:
     # What begins with `__` is no operator to Python but a part of the object that emitted code asks for them.
     if not known or name.startswith("__") or name in ("axis", "step"):
         raise _refused(name, "that is no name of an operator", 'give another: `@operator(name="...")`')
-    if name in _BUILT_IN:
+    # What trees alone have is told from others by its name too.
+    if name in _BUILT_IN or name in INNER:
         raise _refused(name, "lossdsl has one of that name", 'give another: `@operator(name="...")`')
     try:
         return inspect.signature(function).parameters

@@ -1,7 +1,6 @@
 """How an operator is a sum of squares: what squares to it, operators that trees alone have and no text."""
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.axes import Axes, Fit, Rule, elementwise
-from lossdsl.operators.declaration import INNER, Op, inner, wide
+from lossdsl.operators.declaration import OPS, Op, inner, wide
 from lossdsl.operators.reductions import root
 
 
@@ -25,12 +24,16 @@ def _all_leaves(operands: Sequence[Axes | None], static: Any) -> Fit:
     return Fit({}, {"leaf": None})
 
 
-ROOT = inner(root, elementwise, {"x": None})
+def root_of(x: Array) -> Array:
+    """The square root of a factor, whose gradient at 0 is 0; NaN of a negative one."""
+    return root(x)
+
+
+ROOT = inner(root_of, elementwise, {"x": None})
 RAVELED = inner(raveled, Rule(_all_leaves), {"x": None})
 
 
-@cache
-def weighing(op: Op) -> Op:
+def _weighing(op: Op) -> Op:
     """Of an operator that sums with factors `c_i` which are not negative: the numbers `sqrt(c_i)*x_i`, unsummed.
 
     Their squares sum to the operator of the squares of the numbers.
@@ -46,7 +49,10 @@ def weighing(op: Op) -> Op:
         fit = op.rule.fit(operands, static)
         return fit._replace(result=fit.frame)
 
-    lower.__name__ = f"{op.code}_root"
-    lower.__doc__ = weighing.__doc__
+    lower.__name__, lower.__doc__ = f"{op.code}_root", _weighing.__doc__
     more = {"named": op.named, "optional": op.optional, "mask": op.mask}
-    return INNER.get(lower.__name__) or inner(lower, Rule(kept), op.defaults, reads="same", **more)
+    return inner(lower, Rule(kept), op.defaults, reads="same", **more)
+
+
+# By the operator; those of users have none.
+WEIGHING = {name: _weighing(op) for name, op in OPS.items() if op.squares == "sums"}

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import lossdsl as ld
+from lossdsl.operators.declaration import INNER
 
 VOCABULARY = ld.Vocabulary({"x": ("states.x", "batch time xy"), "m": ("states.m", "batch time")})
 
@@ -117,6 +118,13 @@ def test_it_is_known_to_messages():
 
 def lo(x):
     return x
+
+
+@pytest.mark.parametrize("name", [*INNER])
+def test_a_name_that_trees_have_for_themselves_is_taken(name):
+    """What is computed of a window or a square is told by it: an operator of a user would be taken for that."""
+    with pytest.raises(ld.LossValueError, match="lossdsl has one of that name"):
+        ld.operator(lo, name=name)
 
 
 BAD = [
