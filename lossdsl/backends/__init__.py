@@ -4,9 +4,9 @@ from lossdsl.backends.coverage import Coverage as Coverage, coverage as coverage
 from lossdsl.backends.data import (
     check_each as check_each,
     check_tree as check_tree,
+    missing_in as missing_in,
     take as take,
     taken_at as taken_at,
-    term_with as term_with,
     unfit as unfit,
     warn_of_others as warn_of_others,
 )

@@ -249,6 +249,14 @@ def term_with(terms: Mapping[str, Expr], name: str) -> str | None:
     return next((label for label, expr in terms.items() if name in each_name([expr])), None)
 
 
+def missing_in(failure: LossError, quantities: Mapping[str, Quantity], terms: Mapping[str, Expr]) -> LossError:
+    """The failure to find an array, with the first term that needs it."""
+    path = failure.fields.get("name")
+    places = [(name, place) for name, quantity in quantities.items() for place in quantity.places]
+    failure.term = term_with(terms, next((name for name, place in places if path in (place.text, place.base)), ""))
+    return failure
+
+
 def _measured(name: str, quantity: Quantity, array: Any) -> Axes | None:
     declared = shown_axes(dict.fromkeys(quantity.dimensions))
     fields: dict[str, Any] = {"name": name, "path": quantity.path, "axes": declared}

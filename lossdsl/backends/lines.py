@@ -1,13 +1,13 @@
 """What a loss that is computed step by step is made of besides its operators, each the meaning of a name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 from lossdsl.backends.when import EVERY_STEP, Streamed
 from lossdsl.language import Call, Expr, Name
-from lossdsl.meaning import Defined
+from lossdsl.meaning import Defined, in_order
 from lossdsl.operators import Axes
 
 
@@ -128,20 +128,11 @@ class Lines:
 
 def reached(roots: Iterable[Expr], ends: type | tuple[type, ...]) -> list[Name]:
     """The names that expressions are made of, what is needed first standing first; nothing behind some of them."""
-    found: dict[str, Name] = {}
-    opened: set[str] = set()
-    stack = [*reversed(tuple(roots))]
-    while stack:
-        node = stack.pop()
-        if not isinstance(node, Name):
-            stack += reversed(node.args)
-        elif node.name in opened:
-            found.setdefault(node.name, node)
-        else:
-            opened.add(node.name)
-            stack.append(node)  # once more, after what it is made of
-            if isinstance(node.meaning, Line) and not isinstance(node.meaning, ends):
-                stack += reversed(node.meaning.needs)
-            elif isinstance(node.meaning, Defined):  # of numbers alone, as in a schedule
-                stack.append(node.meaning.expr)
-    return [*found.values()]
+
+    def behind(name: Name) -> Sequence[Expr]:
+        meaning = name.meaning
+        if isinstance(meaning, Line):
+            return () if isinstance(meaning, ends) else meaning.needs
+        return [meaning.expr] if isinstance(meaning, Defined) else ()  # of numbers alone, as in a schedule
+
+    return [*in_order(roots, behind).values()]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lossdsl.backends.sizes import sized
 from lossdsl.language import Call, Expr, Name, Number, call, subscript_text
-from lossdsl.meaning import Defined, aliased, computed, summed
+from lossdsl.meaning import Defined, aliased, any_of, computed, summed
 from lossdsl.operators import (
     GRADIENT_WHERE,
     SINCE_FIRST,
@@ -178,7 +178,7 @@ def _keeps_places(node: Call, axes: frozenset[str]) -> bool:
     """Whether a place of the result along these axes is made of the same place of each operand alone."""
     if node.op.rule is elementwise or node.op.renames or node.op.name == "[]":
         return True
-    if axes & {*_along(node)} and node.op.reads != "same":
+    if axes & {*node.along} and node.op.reads != "same":
         return False
     given = zip(node.op.defaults, node.args, strict=False)
     counting = [arg for name, arg in given if name not in node.op.flat and not _is_number(arg)]
@@ -208,7 +208,7 @@ def _followed(mask: Expr, node: Call, i: int) -> tuple[Expr, ...]:
     # A step of the result may be made of the mask at all steps, as where they are counted.
     is_mask = "where" in node.op.defaults and list(node.op.defaults).index("where") == i
     reads = "all" if is_mask else node.op.reads
-    along = {*_along(node)} & {*(node.axes or ())} & {*(mask.axes or ())}
+    along = {*node.along} & {*(node.axes or ())} & {*(mask.axes or ())}
     if along and node.op.name == "[]":
         mask = Call((mask, operand), UNSLICED, subscript_text(node.static))
     elif along and (node.op.name == "diff" or (isinstance(node.static, Look) and node.static.steps)):
@@ -216,7 +216,7 @@ def _followed(mask: Expr, node: Call, i: int) -> tuple[Expr, ...]:
     elif along and reads in _READS:
         mask = Call((mask,), _READS[reads], *along)
     elif along and reads == "all":
-        mask = _any(mask, along)
+        mask = any_of(mask, along)
     elif node.op.renames:
         mask = _renamed(mask, node)
     return _reduced(mask, operand)
@@ -231,21 +231,8 @@ def _renamed(mask: Expr, node: Call) -> Expr:
 def _reduced(mask: Expr, operand: Expr) -> tuple[Expr, ...]:
     """The mask over the axes of an operand; none where it says nothing of it."""
     missing = set(mask.axes or ()) - set(operand.axes or ())
-    mask = _any(mask, missing) if missing else mask
+    mask = any_of(mask, missing)
     return (mask,) if mask.axes else ()
-
-
-def _any(mask: Expr, axes: set[str]) -> Expr:
-    """Not 0 where the mask is not 0 at any place along these axes."""
-    ordered = tuple(axis for axis in mask.axes or () if axis in axes)
-    return call("max", call("abs", mask), static=ordered if len(ordered) > 1 else ordered[0])
-
-
-def _along(node: Call) -> tuple[str, ...]:
-    if node.op.name == "[]":
-        return (TIME,)
-    along = node.fit.along or ()
-    return (along,) if isinstance(along, str) else along
 
 
 def _is_plain(node: Call, i: int) -> bool:

@@ -184,7 +184,7 @@ class Plan:
             assert isinstance(tree.meaning, Local | Whole)
             (inner,) = tree.meaning.needs
             return self.row(inner, when) if isinstance(tree.meaning, Whole) else self.rows(node, inner, when)
-        if not isinstance(tree, Call) or tree.op.name == "[]" or (TIME in along(tree) and tree.op.name != "expand"):
+        if not isinstance(tree, Call) or tree.op.name == "[]" or (TIME in tree.along and tree.op.name != "expand"):
             raise self.refused("stream-whole", node)
         return tree.over([self.rows(node, arg, when) for arg in tree.args])
 
@@ -245,18 +245,10 @@ def _keeps_steps(node: Call) -> bool:
     """Whether each step of the result is made of the same step of the operands."""
     if node.op.renames:
         return TIME not in dict(node.static)
-    axes = along(node)
+    axes = node.along
     return TIME not in axes and bool(axes or node.op.rule.each_step or node.op is GRADIENT_WHERE)
 
 
 def is_observed(quantity: Quantity) -> bool:
     """Whether an array is one of the states."""
     return any(place.root == "states" for place in quantity.places)
-
-
-def along(node: Call) -> tuple[str, ...]:
-    """The axes that an operator works along."""
-    if node.op.name == "[]":
-        return (TIME,)
-    along = node.fit.along or ()
-    return (along,) if isinstance(along, str) else along

@@ -79,11 +79,7 @@ class Program:
         try:
             arrays: tuple[Any, ...] = self.functions["quantities"](*roots)
         except LossError as failure:
-            path = failure.fields.get("name")
-            places = [(n, place) for n, quantity in self.quantities.items() for place in quantity.places]
-            name = next((n for n, place in places if path in (place.text, place.base)), "")
-            failure.term = data.term_with(self.terms, name)
-            raise
+            raise data.missing_in(failure, self.quantities, self.terms) from None
         given = dict(zip(ROOTS, roots, strict=True))
         data.warn_of_others(self.quantities.values(), given)
         self._read[0] = reader(self.quantities.values(), given)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from lossdsl.backends.lines import Place
-from lossdsl.backends.meet import Plan, along
+from lossdsl.backends.meet import Plan
 from lossdsl.backends.when import Fixed, Held, Planned, Streamed
 from lossdsl.language import Call, Expr, Number, call
 from lossdsl.meaning import Defined
@@ -35,7 +35,7 @@ def _sliced(plan: Plan, node: Call) -> Planned:
 
 def _initial(plan: Plan, node: Call) -> Planned:
     when, tree = plan.of(node.args[0])
-    if len(node.args) > 1 or TIME not in along(node) or not isinstance(when, Streamed):
+    if len(node.args) > 1 or TIME not in node.along or not isinstance(when, Streamed):
         return plan.plain(node)
     one = when.one(0)
     assert one is not None
@@ -44,7 +44,7 @@ def _initial(plan: Plan, node: Call) -> Planned:
 
 def _differences(plan: Plan, node: Call) -> Planned:
     """Differences as those of slices, one after the other."""
-    if TIME not in along(node) or not isinstance(plan.of(node.args[0]).when, Streamed):
+    if TIME not in node.along or not isinstance(plan.of(node.args[0]).when, Streamed):
         return plan.plain(node)
     x = node.args[0]
     later, earlier = (1, None, None), (None, -1, None)
@@ -84,7 +84,7 @@ def _beside(plan: Plan, node: Call) -> Planned:
 def _discounted(plan: Plan, node: Call) -> Planned:
     """A discount as a product with its ramp."""
     x, exponent, *masks = node.args
-    if TIME not in along(node) or not isinstance(plan.of(x).when, Streamed):
+    if TIME not in node.along or not isinstance(plan.of(x).when, Streamed):
         return plan.plain(node)
     plan.needs_steps(node)
     if not masks:

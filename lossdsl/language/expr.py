@@ -23,7 +23,7 @@ from lossdsl.language.text import (
     sum_texts,
 )
 from lossdsl.language.tree import Node, depth_of, hashed, lazy
-from lossdsl.operators import OPS, Axes, Default, Fit, Look, Misfit, Op
+from lossdsl.operators import OPS, Axes, Default, Fit, Look, Misfit, Op, named
 
 
 class Meaning(Protocol):
@@ -217,6 +217,11 @@ class Call(Expr):
     def fit(self) -> Fit:
         """How the operator treats the axes of its operands."""
         return self.measure([arg.axes for arg in self.args])
+
+    @property
+    def along(self) -> tuple[str, ...]:
+        """The axes that the operator works along."""
+        return named(self.fit.along)
 
     @property
     def axes(self) -> Axes | None:

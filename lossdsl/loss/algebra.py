@@ -111,8 +111,10 @@ def _object(expr: Expr) -> Any:
     return expr.meaning.object if isinstance(expr, Name) and isinstance(expr.meaning, Object) else None
 
 
-def _check_meanings(found: Sequence[Row], pieces: Iterable[Parts]) -> None:
+def _check_meanings(found: Sequence[Row], pieces: Sequence[Parts]) -> None:
     """Refuse names, and rows of time, that have one meaning in one loss and another in the next."""
+    if len(pieces) < 2:
+        return
     left = {row.term.expr for row in found}
     groups = [[term.expr for term in piece.written.terms if term.expr in left] for piece in pieces]
     groups += [[expr] for expr in left if _object(expr) is not None]

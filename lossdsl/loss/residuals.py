@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from lossdsl.backends import Program, Residuals, residuals
-from lossdsl.errors import error
+from lossdsl.errors import LossError, error
 from lossdsl.loss.evaluate import arguments, given_step
 from lossdsl.loss.parts import check_single
 from lossdsl.operators import BATCH
@@ -32,29 +32,35 @@ def residuals_of(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any
     found = _FOUND[program]
     numbers, parameters, by_label = arguments(loss, vars(loss))
     step = given_step(program, step)
-    program.check(program.pick(states, trial_specs, model))
-    arrays = found.program.pick(states, trial_specs, model)
     weights = dict(zip(program.terms, program.weights(numbers, parameters, step), strict=True))
     for label, weight in {**weights, **by_label}.items():
         if not isinstance(weight, jax.core.Tracer) and np.asarray(weight) < 0:
             raise error("negative-weight", label=label, weight=f"{float(weight):g}")
-    made = _run(program, found, weights, parameters, step, arrays)
+    try:
+        made, odd = _run(program, found, weights, parameters, step, found.program.pick(states, trial_specs, model))
+    except LossError:
+        # Its labels are those of the residuals: the loss has its own words.
+        program.check(program.pick(states, trial_specs, model))
+        raise
+    if not isinstance(odd, jax.core.Tracer) and odd.any():
+        _check_factors(loss, np.asarray(odd), (states, trial_specs, model, step))
     # `jit` sorts the keys.
-    made = {label: made[label] for label in program.terms}
-    for label, array in made.items():
-        if not isinstance(array, jax.core.Tracer) and jnp.isnan(array).any():
-            _check_factors(loss, label, (states, trial_specs, model, step))
-    return made
+    return {label: made[label] for label in program.terms}
 
 
-def _check_factors(loss: Any, label: str, given: tuple[Any, ...]) -> None:
+def _check_factors(loss: Any, odd: Any, given: tuple[Any, ...]) -> None:
     """Refuse what is not a number as the root of a negative factor; in the data it may have been so before."""
-    if np.isfinite(loss(*given)[label]):
-        raise error("negative-factor", label=label)
+    values = loss(*given)
+    for label in np.array(loss.labels)[odd]:
+        if np.isfinite(values[label]):
+            raise error("negative-factor", label=str(label))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _run(program: Program, found: Residuals, weights: Any, parameters: Any, step: Any, arrays: Any) -> dict[str, Array]:
+def _run(
+    program: Program, found: Residuals, weights: Any, parameters: Any, step: Any, arrays: Any
+) -> tuple[dict[str, Array], Array]:
+    """The arrays, and for each term whether some of it is not a number."""
     each = found.program.per_trial(parameters, step, arrays)
 
     def flat(label: str) -> Array:
@@ -63,7 +69,8 @@ def _run(program: Program, found: Residuals, weights: Any, parameters: Any, step
         # A term of weight 0 is off, whatever stands there.
         return jnp.concatenate([jnp.where(root == 0, 0, part) * root for part in parts])
 
-    return {label: flat(label) for label in program.terms}
+    made = {label: flat(label) for label in program.terms}
+    return made, jnp.stack([jnp.isnan(array).any() for array in made.values()])
 
 
 def _averaged(array: Array, expr: Any) -> Array:

@@ -13,7 +13,7 @@ from lossdsl.backends import (
     build_stream,
     check_each,
     check_literals,
-    term_with,
+    missing_in,
     warn_of_others,
     whole_step,
 )
@@ -150,7 +150,13 @@ class Streams(eqx.Module):
     """A loss that takes in states as they come."""
 
     def stream(
-        self, trial_specs: Any = None, *, steps: int | None = None, model: Any = None, step: Any = None, delay: int = 64
+        self,
+        trial_specs: Any = None,
+        *,
+        steps: int | None = None,
+        model: Any = None,
+        step: Any = None,
+        delay: int = _DELAY,
     ) -> Stream:
         """The loss over states that come one step at a time, for trajectories too long to be stored.
 
@@ -208,11 +214,8 @@ def _taken(loss: Any, program: StreamProgram, function: str, *roots: Any) -> Any
     try:
         return program.functions[function](*roots)
     except LossError as failure:
-        path, quantities = failure.fields.get("name"), {**program.fixed, **program.observed}
-        places = [(name, place) for name, quantity in quantities.items() for place in quantity.places]
-        name = next((name for name, place in places if path in (place.text, place.base)), "")
-        failure.term = term_with(loss.program.terms, name)
-        raise failure.with_traceback(None) from None
+        quantities = {**program.fixed, **program.observed}
+        raise missing_in(failure.with_traceback(None), quantities, loss.program.terms) from None
 
 
 def _shape(array: Any) -> Any:

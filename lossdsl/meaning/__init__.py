@@ -6,6 +6,7 @@ from lossdsl.meaning.defined import (
     Defined as Defined,
     aliased as aliased,
     each_name as each_name,
+    in_order as in_order,
     lacks_length as lacks_length,
 )
 from lossdsl.meaning.domains import check_domains as check_domains
@@ -25,6 +26,7 @@ from lossdsl.meaning.formulas import (
 from lossdsl.meaning.given import plain as plain
 from lossdsl.meaning.held import paths as paths
 from lossdsl.meaning.inside import unwindowed as unwindowed
+from lossdsl.meaning.masked import any_of as any_of
 from lossdsl.meaning.normal import (
     Term as Term,
     merge as merge,

@@ -1,7 +1,7 @@
 """What a defined name means, what may define it, and the names that expressions are made of through definitions."""
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +75,11 @@ def each_name(
     exprs: Iterable[Expr], definition: Callable[[Defined], Expr] = operator.attrgetter("expr")
 ) -> dict[str, Name]:
     """All names that bound expressions are made of, through their definitions, what is needed first standing first."""
+    return in_order(exprs, lambda name: [definition(name.meaning)] if isinstance(name.meaning, Defined) else ())
+
+
+def in_order(exprs: Iterable[Expr], behind: Callable[[Name], Sequence[Expr]]) -> dict[str, Name]:
+    """The names in expressions, and in what stands behind each of them, what is needed first standing first."""
     found: dict[str, Name] = {}
     opened: set[str] = set()
     stack = [*reversed(tuple(exprs))]
@@ -87,8 +92,7 @@ def each_name(
         else:
             opened.add(node.name)
             stack.append(node)  # once more, after what it is made of
-            if isinstance(node.meaning, Defined):
-                stack.append(definition(node.meaning))
+            stack += reversed(behind(node))
     return found
 
 

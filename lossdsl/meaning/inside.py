@@ -14,7 +14,7 @@ from lossdsl.language import Call, Expr, Name, Number, call, subscript_text
 from lossdsl.meaning.ahead import lasting
 from lossdsl.meaning.defined import Defined, each_name
 from lossdsl.meaning.formulas import READ, opened
-from lossdsl.meaning.masked import along_of, any_of, product, reduced
+from lossdsl.meaning.masked import any_of, product, reduced
 from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.spans import Timed, first_of, shifted
 from lossdsl.operators import BATCH, OPS, OWN_SLICE, TIME, Look, named
@@ -116,12 +116,12 @@ def _applied(node: Call, args: list[Expr], insides: list[Inside | None]) -> Foun
     inside = _together(node, insides)
     kept = inside if TIME in (node.axes or ()) else None
     mask = inside.mask if inside else None
-    along = {*along_of(node)} & {*(mask.axes or ())} if mask else set()
+    along = {*node.along} & {*(mask.axes or ())} if mask else set()
     if inside is None or mask is None or not along:
         return node.over(args), kept
     gone = along - {*(node.axes or ())}
     if kept is not None:
-        kept = kept.each(lambda each: any_of(each, gone)) if gone else kept
+        kept = kept.each(lambda each: any_of(each, gone - {TIME})) if gone else kept
     if "where" in node.op.defaults:
         return reduced(node, args, mask), kept
     sums = len(node.op.degrees) >= sum(TIME in (arg.axes or ()) for arg in args) and TIME in gone
@@ -176,7 +176,7 @@ def _later(inside: Inside, by: int) -> Inside:
 def _differences(node: Call, args: list[Expr], insides: list[Inside | None]) -> Found:
     """A difference has the steps all of whose operands count."""
     (inside, *_), number = insides, node.count
-    if TIME not in along_of(node) or inside is None:
+    if TIME not in node.along or inside is None:
         return _applied(node, args, insides)
     if inside.first is None:
         if inside.mask is not None:

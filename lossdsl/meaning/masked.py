@@ -1,15 +1,9 @@
 """Masks beside each other and along axes -> one, and the operator that has it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from lossdsl.language import Call, Expr, by_default, call
-from lossdsl.operators import TIME
-
-
-def along_of(node: Call) -> tuple[str, ...]:
-    """The axes that an operator works along."""
-    along = node.fit.along or ()
-    return (along,) if isinstance(along, str) else along
+from lossdsl.operators import stated
 
 
 def reduced(node: Call, args: Sequence[Expr], mask: Expr) -> Call:
@@ -27,14 +21,12 @@ def product(masks: Sequence[Expr]) -> Expr:
     result, *others = sorted(masks, key=lambda mask: -len(mask.axes or ()))
     for mask in others:
         missing = tuple(axis for axis in mask.axes or () if axis not in (result.axes or ()))
-        wide = call("expand", result, static=missing if len(missing) > 1 else missing[0]) if missing else result
+        wide = call("expand", result, static=stated(missing)) if missing else result
         result = call("*", wide, mask)
     return result
 
 
-def any_of(mask: Expr, axes: set[str]) -> Expr:
+def any_of(mask: Expr, axes: Collection[str]) -> Expr:
     """Not 0 where the mask is not 0 at any place along these axes, or those of them that it has."""
-    ordered = tuple(axis for axis in mask.axes or () if axis in axes and axis != TIME)
-    if not ordered:
-        return mask
-    return call("max", call("abs", mask), static=ordered if len(ordered) > 1 else ordered[0])
+    ordered = tuple(axis for axis in mask.axes or () if axis in axes)
+    return call("max", call("abs", mask), static=stated(ordered)) if ordered else mask

@@ -16,6 +16,7 @@ from lossdsl.operators.axes import (
     need,
     need_length,
     need_numbers,
+    stated,
     without,
 )
 
@@ -28,10 +29,6 @@ def _framed(operands: Sequence[Axes | None], numbers: int = 0) -> Axes:
         if first is not None and axis not in first:
             raise Misfit("mask-axes", 0, 1 + numbers, axis=axis)
     return align(operands)
-
-
-def _over(axes: tuple[str, ...]) -> str | tuple[str, ...]:
-    return axes if len(axes) > 1 else axes[0]
 
 
 def _one(static: Any, default: str) -> str:
@@ -49,7 +46,7 @@ def reduces(default: str, *, numbers: int = 0) -> Rule:
         frame, gone = _framed(operands, numbers), named(static) or (default,)
         for axis in gone:
             need_length(frame, axis)
-        return Fit(frame, without(frame, *gone), _over(gone))
+        return Fit(frame, without(frame, *gone), stated(gone))
 
     return Rule(fit, option=True)
 

@@ -142,6 +142,11 @@ def named(static: Any) -> tuple[str, ...]:
     return (static,) if isinstance(static, str) else static or ()
 
 
+def stated(axes: tuple[str, ...]) -> str | tuple[str, ...]:
+    """Axes as a text states them: one alone, or several."""
+    return axes if len(axes) > 1 else axes[0]
+
+
 def dual(axis: str) -> str:
     """The second axis of a square matrix, as long as the first."""
     return f"{axis}'"
@@ -165,11 +170,11 @@ def _subscript(operands: Sequence[Axes | None], static: Any) -> Fit:
     if isinstance(static, int):
         if length is not None and not -length <= static < length:
             raise Misfit("out-of-range", 0, axis=TIME)
-        return Fit(frame, without(frame, TIME))
+        return Fit(frame, without(frame, TIME), TIME)
     left = None if length is None else len(range(length)[slice(*static)])
     if left == 0:
         raise Misfit("empty-window", 0, axis=TIME)
-    return Fit(frame, {**frame, TIME: left})
+    return Fit(frame, {**frame, TIME: left}, TIME)
 
 
 subscript = Rule(_subscript)

@@ -7,7 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.operators.axes import FREE, Axes, Fit, Misfit, Rule, align, between, named, need_length, without
+from lossdsl.operators.axes import FREE, Axes, Fit, Misfit, Rule, align, between, named, need_length, stated, without
 from lossdsl.operators.declaration import BESIDE, Axis, op
 from lossdsl.operators.reductions import picked
 
@@ -42,7 +42,7 @@ def _expands(operands: Sequence[Axes | None], static: Any) -> Fit:
             raise Misfit("axis-there", 0, axis=axis)
     like, place = _told(operands, 1)
     wider = between(frame, _beside(like, place, axes), like or ())
-    return Fit(wider, wider, axes if len(axes) > 1 else axes[0])
+    return Fit(wider, wider, stated(axes))
 
 
 def _counts(operands: Sequence[Axes | None], static: Any) -> Fit:

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 import lossdsl as ld
 from lossdsl.operators import OPS
+from tests.backends.test_stream import reach
 from tests.test_gallery import DISTINCT, drawn, page
 
 pytestmark = pytest.mark.slow
@@ -60,12 +61,7 @@ SQUARES = """
 
 
 def test_examples_of_all_operators():
-    states, trial_specs, _ = ld.example()
-    rng = np.random.default_rng(0)
-    states = jax.tree.map(lambda x: x[:3, :52].astype(float), states)
-    target = {name: value[:3, :51].astype(float) for name, value in trial_specs["target"].items()}
-    mask = rng.integers(0, 2, (3, 51, 1)).astype(float)
-    data = states, {"target": target, "inputs": {"hold": mask}}, {"weights": rng.normal(size=(2, 3))}
+    data = reach()
     with jax.enable_x64(True):
         loss = ld.compile({f"op_{i}": op.example for i, op in enumerate(OPS.values())})
         left, refused = squared(loss, data, 3)
