@@ -54,6 +54,30 @@ def both(loss, given, axes, steps, step=None, known=True):
     return jax.jit(run).lower(given).compile({"xla_backend_optimization_level": 0})(given)
 
 
+def rewarded(loss, given, axes, steps, step=None):
+    """The sum of the rewards of each trial over an episode, and minus its loss."""
+
+    def run(given):
+        states, trial_specs, model = given
+        stream = loss.stream(trial_specs, steps=steps, model=model, step=step)
+        whole = jax.tree.map(lambda x, axis: jnp.moveaxis(jnp.asarray(x), axis, 0), states, axes)
+
+        def body(before, now):
+            after = stream.update(before, *now)
+            return after, stream.reward(before, after, now[1])
+
+        first = stream.init(jax.tree.map(lambda x: x[0], whole))
+        rest = jax.tree.map(lambda x: x[1:], whole), jnp.arange(1, steps)
+        carry, rewards = jax.lax.scan(body, first, rest)
+        return jnp.sum(rewards, axis=0), -stream.per_trial(carry).total, jnp.max(jnp.abs(rewards))
+
+    total, wanted, largest = jax.jit(run).lower(given).compile({"xla_backend_optimization_level": 0})(given)
+    batch = loss.per_trial(*given, step=step).total
+    assert total.shape == batch.shape
+    for other in (wanted, -batch):
+        assert_allclose(total, other, rtol=1e-7, atol=1e-9 * max(1.0, float(largest)))
+
+
 def hold(found, rtol, atol):
     """Both are the same."""
     ((_, values), gradient), ((_, streamed), slopes) = found

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 import lossdsl as ld
 from lossdsl.operators import OPS
 from tests.strategies import NUMBERS, SHAPES, TERMS, losses, sample
-from tests.streaming import axes_of_time, both, hold, rollout
+from tests.streaming import axes_of_time, both, hold, rewarded, rollout
 from tests.test_gallery import DISTINCT, drawn, page
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,9 @@ def test_examples_of_all_operators():
         assert {name: code for name, code in refused.items() if code} == REFUSED
         streamed = [name for name, code in refused.items() if not code]
         texts = {f"term_{i}": OPS[name].example for i, name in enumerate(streamed)}
-        hold(both(ld.compile(texts), given, axes_of_time(ld.FEEDBAX, given[0]), STEPS, step=3), **EXACT)
+        axes = axes_of_time(ld.FEEDBAX, given[0])
+        hold(both(ld.compile(texts), given, axes, STEPS, step=3), **EXACT)
+        rewarded(ld.compile(texts), given, axes, STEPS, step=3)
 
 
 # What lies in the states there has no `time`.
@@ -88,7 +90,9 @@ def test_losses_of_the_gallery(name):
             return
         steps = max(x.shape[1] for x in jax.tree.leaves(given[0]))
         given = (jax.tree.map(lambda x: as_long(x, steps), given[0]), *given[1:])
-        hold(both(loss, given, axes_of_time(example.VOCABULARY, given[0]), steps, step), **EXACT)
+        axes = axes_of_time(example.VOCABULARY, given[0])
+        hold(both(loss, given, axes, steps, step), **EXACT)
+        rewarded(loss, given, axes, steps, step)
 
 
 # A random loss, of what lies in the states with the same number of steps, and all else in the trials.
@@ -124,6 +128,7 @@ def test_random_losses(tree, seed):
         for _, slopes in found:
             slopes[1].pop("valid")
         hold(found, rtol=1e-7, atol=1e-8)
+        rewarded(loss, arrays, AXES, 5, 3.0)
 
 
 # What stands at which steps: delays, strides, windows, masks, trials that end early. `x` counts from 0, `y` from 1.
@@ -236,6 +241,8 @@ def test_steps_meet(known):
         found = both(loss, given, TIMED_AXES, COUNT, known=known)
         hold(found, **EXACT)
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found[1][1]))
+        if known:
+            rewarded(loss, given, TIMED_AXES, COUNT)
 
 
 @pytest.mark.parametrize("text", ENDING.strip().splitlines())
