@@ -28,6 +28,7 @@ GROUPS = {
         "adaptive-weights": "Adaptive weights",
         "least-squares": "Least squares",
         "stream": "Stream",
+        "scale": "Scale",
         "save-and-resume": "Save and resume",
         "feedbax": "Feedbax",
         "performance": "Performance",

@@ -23,6 +23,7 @@ from lossdsl.loss import (
     LossDict as LossDict,
     LossDiff as LossDiff,
     TermGradients as TermGradients,
+    accumulate as accumulate,
     compile as compile,
     diff as diff,
     term_gradients as term_gradients,
@@ -92,8 +93,8 @@ _LATER = {
 }
 _MODULES = ("adaptive", "feedbax")
 _AT_ONCE = """AbstractLoss Change CompositeLoss Definition FEEDBAX GradientReport LossAxesError LossDataError LossDict
-    LossDiff LossError LossNameError LossSyntaxError LossValueError Parameter Quantity TermGradients Vocabulary compile
-    diff errors example from_sympy load_npz operator parse term_gradients trainable"""
+    LossDiff LossError LossNameError LossSyntaxError LossValueError Parameter Quantity TermGradients Vocabulary
+    accumulate compile diff errors example from_sympy load_npz operator parse term_gradients trainable"""
 __all__ = sorted([*_AT_ONCE.split(), *_LATER, "adaptive"])
 
 

@@ -208,6 +208,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "step-shape": (LossDataError, "the states of this step are of another shape than those before: {found} where it was {known}", "give the same trials at each step"),
     "stream-object": (LossAxesError, "the Python term `{name}` cannot be streamed: it sees whole trajectories", "write it in the language, or leave it out: `loss.without({name!r})`"),
     "stream-no-time": (LossAxesError, "`{name}` cannot be streamed: it lies in the states and has no `time`", "give it in `trial_specs` or in the model, and say so in its path"),
+    "trials-joined": (LossAxesError, "`{found}` cannot be computed in parts of a batch: {reason}", "{advice}"),
     # numbers
     "not-finite": (LossValueError, "the weight of a term is `{weight}`, which is not a finite real number", "check the divisions and powers in it"),
     "too-large": (LossValueError, "`{found}` is too large or too small to compute exactly", "write the number itself"),

@@ -27,11 +27,11 @@ STOREYS = {
     "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
     "meaning": """given path held symbol quantity propose rows clock vocabulary defined formulas rules spans
         ahead masked inside windows objects growth bind weights logical symbolic scale normal domains feedbax""",
-    "backends": """model sizes data reader trajectories lower masks shared python emit program residuals when
-        lines meet stream stepwise coverage feedbax""",
+    "backends": """model sizes data reader trajectories lower masks shared python emit joined mesh program apart
+        residuals when lines meet stream stepwise coverage feedbax""",
     "mathematics": "table notebook symbols steps pieces logic latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate residuals stream shown
-        summed state loss make diff""",
+        summed batch accumulate state loss make diff""",
     "configs": "keys yaml_text files project schema config store",
     "training": "history_feedbax history_file history_join history plot balance by_losses by_gradients scan",
     "adaptive": "",

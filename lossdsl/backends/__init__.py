@@ -1,5 +1,6 @@
 """`Term`s -> functions: the source, what it is compiled to, and the arrays that it is given."""
 
+from lossdsl.backends.apart import Apart as Apart, apart as apart
 from lossdsl.backends.coverage import Coverage as Coverage, coverage as coverage
 from lossdsl.backends.data import (
     check_each as check_each,
@@ -11,10 +12,12 @@ from lossdsl.backends.data import (
     warn_of_others as warn_of_others,
 )
 from lossdsl.backends.feedbax import feedbax_loss as feedbax_loss
+from lossdsl.backends.mesh import is_explicit as is_explicit
 from lossdsl.backends.model import Aside as Aside, trainable as trainable
 from lossdsl.backends.program import (
     Program as Program,
     as_scaled as as_scaled,
+    bound_terms as bound_terms,
     build as build,
     check_literals as check_literals,
     weighted as weighted,

@@ -126,7 +126,9 @@ def warn_of_others(quantities: Iterable[Quantity], roots: Mapping[str, Any]) -> 
 
 def _are_same(one: Any, other: Any) -> bool:
     traced = isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer)
-    return one is other or (not traced and np.array_equal(one, other, equal_nan=True))
+    # Arrays on devices, perhaps shared out over some, are compared there: one number comes back.
+    equal = jnp.array_equal if isinstance(one, jax.Array) and isinstance(other, jax.Array) else np.array_equal
+    return one is other or (not traced and bool(equal(one, other, equal_nan=True)))
 
 
 def _components(value: Any, place: Place) -> Any:

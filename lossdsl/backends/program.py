@@ -15,6 +15,8 @@ from jax import Array
 
 from lossdsl.backends import data
 from lossdsl.backends.emit import emit
+from lossdsl.backends.joined import joined
+from lossdsl.backends.mesh import Sharing, automatic
 from lossdsl.backends.python import functions
 from lossdsl.backends.reader import reader
 from lossdsl.errors import LossError, described, error, listed
@@ -136,8 +138,33 @@ class Program:
 
         Weights that are numbers stay with the caller, who has them: an array handed back takes time.
         """
+        given = numbers, parameters, step, arrays
+        sharing = Sharing(self.quantities.values(), arrays)
+        if sharing.mesh is None or not (sharing.others or self.joins):
+            return self._evaluate(*given, objects, trials)
+        kept = [BATCH for expr in self.terms.values() if trials and BATCH in (expr.axes or ())]
+        each = [sharing.over((BATCH,) if trials and BATCH in (expr.axes or ()) else ()) for expr in self.terms.values()]
+        made = [sharing.over(()) for label in self.terms if label not in self.numbers]
+        out = each, each, made, sharing.over(kept[:1])
+        # Terms in Python are no part of it, for they may name how arrays are shared out.
+        called = {name: call() for name, call in dict(objects).items()}
+
+        def run(numbers: Any, parameters: Any, step: Any, arrays: Any, called: Mapping[str, Any]) -> Any:
+            known = {name: partial(lambda value: value, value) for name, value in called.items()}
+            return self._evaluate(numbers, parameters, step, arrays, known, trials)
+
+        return automatic(run, out)(*given, called)
+
+    def _evaluate(
+        self, numbers: Any, parameters: Any, step: Any, arrays: Sequence[Any], objects: Any, trials: bool
+    ) -> Any:
         found = self._scaled(parameters, step, arrays, objects)
         return self.weighed(numbers, parameters, step, found, trials=trials)
+
+    @cached_property
+    def joins(self) -> bool:
+        """Whether a term needs more than one trial at a time."""
+        return joined(self.terms.values()) is not None
 
     def weighed(self, numbers: Array, parameters: Any, step: Any, scaled: Iterable[Scaled], *, trials: bool) -> Any:
         """What `evaluate` gives, of the values of the terms."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
 
+from lossdsl.backends.joined import is_free
 from lossdsl.backends.masks import is_flag
 from lossdsl.backends.program import Program, build
 from lossdsl.backends.sizes import sized
 from lossdsl.errors import LossError, error
 from lossdsl.language import Call, Expr, Name, Number, call
-from lossdsl.meaning import Defined, Object, Quantity, Term, computed, each_name, summed
+from lossdsl.meaning import Defined, Object, Term, computed, summed
 from lossdsl.operators import OPS, RAVELED, ROOT, TIME, WEIGHING, Op, stated
 
 # As many as this come of a chain of definitions that doubles a few times.
@@ -78,7 +79,7 @@ class _Squares:
 
     def free(self, node: Expr) -> Expr:
         """What neither states nor model change is the square of its root, if it is not negative."""
-        if _is_free(node, "states", "model") and not (isinstance(node, Call) and node.op.name == "neg"):
+        if is_free(node, "states", "model") and not (isinstance(node, Call) and node.op.name == "neg"):
             return _root(node)
         if isinstance(node, Name):
             reason = "it is a term in Python" if isinstance(node.meaning, Object) else "it is not a square"
@@ -113,19 +114,19 @@ class _Squares:
     def product(self, node: Call) -> list[Expr]:
         """Squares times what is not negative."""
         x, factor = node.args
-        if _is_free(node, "states", "model"):
+        if is_free(node, "states", "model"):
             return [self.free(node)]
         for square, other in ((x, factor), (factor, x)):
-            if _is_free(other) or self.is_flag(other):
+            if is_free(other) or self.is_flag(other):
                 return self.times(self.of(square), other)
         advice = "write it as one square, or leave the term out: `loss.without(...)`"
         raise _refused(node, "both factors are made of the states", advice)
 
     def quotient(self, node: Call) -> list[Expr]:
         x, divisor = node.args
-        if _is_free(node, "states", "model"):
+        if is_free(node, "states", "model"):
             return [self.free(node)]
-        if not _is_free(divisor):
+        if not is_free(divisor):
             advice = "write it as a square, or leave the term out: `loss.without(...)`"
             raise _refused(node, f"its divisor `{divisor}` is made of the states", advice)
         return self.times(self.of(x), divisor, OPS["/"])
@@ -168,7 +169,7 @@ class _Squares:
 
     def checked(self, node: Call, others: Sequence[Expr]) -> Sequence[Expr]:
         """The masks and exponents of an operator, whose roots are taken."""
-        if not all(_is_free(other) or self.is_flag(other) for other in others):
+        if not all(is_free(other) or self.is_flag(other) for other in others):
             raise _refused(node, "its mask is made of the states, and not 0 or 1", "write the mask with `greater`")
         return others
 
@@ -198,13 +199,6 @@ _KINDS: dict[str, Rule] = {
 
 def _refused(node: Expr, reason: str, advice: str) -> LossError:
     return error("no-residuals", node.span, found=str(node), reason=reason, advice=advice)
-
-
-def _is_free(node: Expr, *roots: str) -> bool:
-    """Whether it is the same for all states, or for all that lies in these roots."""
-    meanings = [name.meaning for name in each_name([node]).values()]
-    places = [place.root for meaning in meanings if isinstance(meaning, Quantity) for place in meaning.places]
-    return not {*places} & {*(roots or ("states",))} and not any(isinstance(meaning, Object) for meaning in meanings)
 
 
 def _root(node: Expr) -> Expr:

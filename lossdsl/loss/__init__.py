@@ -1,5 +1,6 @@
 """What is given -> what a user holds: a loss, the `LossDict` it returns, and what changed between two."""
 
+from lossdsl.loss.accumulate import accumulate as accumulate
 from lossdsl.loss.compiler import check_used as check_used, shared_vocabulary as shared_vocabulary
 from lossdsl.loss.diff import Change as Change, LossDiff as LossDiff, diff as diff
 from lossdsl.loss.gradients import (

@@ -1,6 +1,6 @@
 """Values and arrays -> which of them are not finite, and where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -45,14 +45,29 @@ def _place(name: str, quantity: Quantity, array: Any) -> str:
     for path, leaf in jax.tree_util.tree_leaves_with_path(array):
         if not jnp.issubdtype(leaf.dtype, jnp.inexact):
             continue
-        numbers = np.asarray(leaf)
-        wrong = np.argwhere(~np.isfinite(numbers))
-        if len(wrong):
-            at: Mapping[str, Any] = dict(zip(quantity.dimensions, map(int, wrong[0]), strict=False))
-            shown = ", ".join(f"{axis}={i}" for axis, i in at.items()) if not path else jax.tree_util.keystr(path)
-            more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-            return f"`{name}` is {numbers[tuple(wrong[0])]} at {shown}{more}"
+        for start, numbers in _pieces(leaf):
+            wrong = np.argwhere(~np.isfinite(numbers))
+            if len(wrong):
+                place = [begin + int(i) for begin, i in zip(start, wrong[0], strict=True)]
+                at: Mapping[str, Any] = dict(zip(quantity.dimensions, place, strict=False))
+                shown = ", ".join(f"{axis}={i}" for axis, i in at.items()) if not path else jax.tree_util.keystr(path)
+                more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+                return f"`{name}` is {numbers[tuple(wrong[0])]} at {shown}{more}"
     return ""
+
+
+def _pieces(leaf: Any) -> Iterator[tuple[list[int], np.ndarray]]:
+    """The pieces of an array that are not finite, and where each begins.
+
+    One that is shared out over devices is never gathered: each looks at its own piece, on a machine of several the
+    pieces that lie there.
+    """
+    if not isinstance(leaf, jax.Array) or len(leaf.sharding.device_set) == 1:
+        yield [0] * np.ndim(leaf), np.asarray(leaf)
+        return
+    for shard in leaf.addressable_shards:
+        if not jnp.isfinite(shard.data).all():
+            yield [part.start or 0 for part in shard.index], np.asarray(shard.data)
 
 
 def _listed(texts: Sequence[str]) -> str:
