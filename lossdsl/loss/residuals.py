@@ -42,7 +42,8 @@ def residuals_of(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any
         # Its labels are those of the residuals: the loss has its own words.
         program.check(program.pick(states, trial_specs, model))
         raise
-    if not isinstance(odd, jax.core.Tracer) and odd.any():
+    # Under `grad` this is known, and the values are not.
+    if not any(isinstance(array, jax.core.Tracer) for array in (odd, *made.values())) and odd.any():
         _check_factors(loss, np.asarray(odd), (states, trial_specs, model, step))
     # `jit` sorts the keys.
     return {label: made[label] for label in program.terms}
