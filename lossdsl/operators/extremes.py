@@ -133,6 +133,11 @@ def slid_over(x: Array, width: int, axis: int) -> Array:
     return x if size == width else jnp.maximum(cut(x, 0, end, axis), cut(x, width - size, width - size + end, axis))
 
 
+def _state(kind: Kind, x: Array, valid: Array | None) -> State:
+    """The states of values; those that are not valid may be infinite, and so would slopes that are made of them."""
+    return kind.state(_left(x, valid, 0), valid)
+
+
 def _there(found: Array, counted: Array | None) -> Array:
     """0 where nothing is valid."""
     return found if counted is None else jnp.where(counted, found, 0)
@@ -147,7 +152,7 @@ def largest_of(xs: Sequence[Array], smooth: str) -> Array:
 def largest_of_all(x: Array, valid: Array | None, axis: int, smooth: str) -> Array:
     """Of all along an axis, which goes."""
     kind = KINDS[smooth]
-    found = kind.value(kind.total(kind.state(x, valid), axis))
+    found = kind.value(kind.total(_state(kind, x, valid), axis))
     return _there(found, None if valid is None else jnp.any(valid, axis))
 
 
@@ -163,7 +168,7 @@ def largest_up_to(x: Array, valid: Array | None, axis: int, smooth: str) -> Arra
 
 def _running(x: Array, valid: Array | None, axis: int, smooth: str, after: bool) -> Array:
     kind = KINDS[smooth]
-    state = kind.state(x, valid)
+    state = _state(kind, x, valid)
     if smooth == HARD:
         state = (jax.lax.cummax(state[0], axis, reverse=after),)
     else:
@@ -175,6 +180,6 @@ def _running(x: Array, valid: Array | None, axis: int, smooth: str, after: bool)
 def largest_within(x: Array, valid: Array | None, axis: int, smooth: str, width: int) -> Array:
     """At each step of that one and those after it, `width` in all: so much shorter but one."""
     kind = KINDS[smooth]
-    state = kind.state(x, valid)
+    state = _state(kind, x, valid)
     state = (slid_over(state[0], width, axis),) if smooth == HARD else slid(kind.join, state, width, axis)
     return _there(kind.value(state), None if valid is None else slid_over(valid.astype(int), width, axis) != 0)
