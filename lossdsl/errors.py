@@ -205,6 +205,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "stream-whole": (LossAxesError, "`{found}` cannot be streamed: it needs all steps at once", "call the loss on whole trajectories, `loss(states, trial_specs)`"),
     "stream-mask": (LossAxesError, "a mask or window that is made of states cannot be streamed here: which steps count is known too late", "make it of the trials, or call the loss on whole trajectories, `loss(states, trial_specs)`"),
     "stream-steps": (LossAxesError, "`{found}` cannot be streamed without the number of steps", "say how many states there will be, the initial one among them: `stream(..., steps=100)`"),
+    "step-shape": (LossDataError, "the states of this step are of another shape than those before: {found} where it was {known}", "give the same trials at each step"),
     "stream-object": (LossAxesError, "the Python term `{name}` cannot be streamed: it sees whole trajectories", "write it in the language, or leave it out: `loss.without({name!r})`"),
     "stream-no-time": (LossAxesError, "`{name}` cannot be streamed: it lies in the states and has no `time`", "give it in `trial_specs` or in the model, and say so in its path"),
     # numbers

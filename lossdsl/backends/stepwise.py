@@ -44,12 +44,14 @@ class StreamProgram:
         source: The Python source.
         fixed: The quantities of the trials and the model that it reads, in the order of the arrays.
         observed: The quantities of the states.
+        carried: How many values go from step to step.
         running: The labels of the terms that are a sum, a mean, or an extreme of the steps so far.
     """
 
     source: str
     fixed: Mapping[str, Quantity]
     observed: Mapping[str, Quantity]
+    carried: int
     running: tuple[str, ...]
 
     def __eq__(self, other: object) -> bool:
@@ -59,7 +61,7 @@ class StreamProgram:
         return hash(self.source)
 
     def __reduce__(self) -> Any:
-        return _interned, (self.source, self.fixed, self.observed, self.running)
+        return _interned, (self.source, self.fixed, self.observed, self.carried, self.running)
 
     @cached_property
     def functions(self) -> dict[str, Callable[..., Any]]:
@@ -116,7 +118,7 @@ def _summed(body: Expr) -> Expr:
 
 def _emitted(
     terms: tuple[Term, ...], bodies: Mapping[str, Expr], read: Mapping[str, Quantity], known: bool
-) -> tuple[str, Any, Any]:
+) -> tuple[str, Any, Any, int]:
     last = reached(bodies.values(), (Whole, Folded))
     present = reached([name for name in last if isinstance(name.meaning, Folded)], Whole)
     carried = [name for name in present if isinstance(name.meaning, CARRIED)]
@@ -134,7 +136,7 @@ def _emitted(
         finish.finish(carried, whole),
         finish.weights(),
     ]
-    return _HEADER + "\n\n\n".join("\n".join(lines) for lines in parts) + "\n", quantities, observed
+    return _HEADER + "\n\n\n".join("\n".join(lines) for lines in parts) + "\n", quantities, observed, len(carried)
 
 
 def _init(carried: int) -> list[str]:

@@ -9,6 +9,7 @@ from lossdsl.language.definitions import (
     given_to as given_to,
 )
 from lossdsl.language.exact import (
+    check_count as check_count,
     decimal as decimal,
     described_number as described_number,
     exact_number as exact_number,

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lossdsl.errors import described
+from lossdsl.errors import described, error
 
 # What a float64 holds with full precision.
 SMALLEST, LARGEST = Fraction("1e-307"), Fraction("1e308")
@@ -121,3 +121,13 @@ def _positional(digits: str, exponent: int) -> str:
         whole = max(point, 0)
         return f"{digits[:whole] or '0'}.{'0' * (whole - point)}{digits[whole:]}"
     return f"{digits[0]}{'.' + digits[1:] if digits[1:] else ''}e{point - 1}"
+
+
+def check_count(argument: str, given: Any, least: int, advice: str) -> None:
+    """Refuse what is no whole number, or too small a one.
+
+    Raises:
+        LossValueError: With what to give.
+    """
+    if isinstance(given, bool) or not isinstance(given, int) or given < least:
+        raise error("bad-argument", argument=argument, got=described_number(given), advice=advice)

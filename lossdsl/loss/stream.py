@@ -18,6 +18,7 @@ from lossdsl.backends import (
     whole_step,
 )
 from lossdsl.errors import LossError, described, error
+from lossdsl.language import check_count
 from lossdsl.loss.evaluate import arguments, given_step, weighed
 from lossdsl.loss.parts import check_single
 from lossdsl.loss.values import LossDict
@@ -76,15 +77,16 @@ class Stream(eqx.Module):
         """What is known after the states of step `t`, which is 1 or more.
 
         Raises:
-            LossDataError: For arrays that are missing.
-            LossValueError: For a step that is known not to be one.
+            LossDataError: For arrays that are missing or do not fit, and those of other trials than before.
+            LossValueError: For a step that is known not to be one, and a `carry` that is that of another stream.
         """
         if isinstance(t, int) and not 1 <= t < (self.steps or t + 1):
             last = f" to {self.steps - 1}" if self.steps else ""
             advice = f"`init` takes in the states of step 0, `update` those of the steps from 1{last}"
             raise error("bad-argument", argument="t", got=f"{t}", advice=advice)
         arrays = self._observed(states)
-        return self._run("update", carry, arrays, t=t)
+        self._check(arrays)
+        return self._run("update", self._checked(carry), arrays, t=t)
 
     def finish(self, carry: Carry) -> LossDict:
         """The weighted value of every term, averaged over `batch`: what the loss gives for whole trajectories."""
@@ -121,7 +123,13 @@ class Stream(eqx.Module):
         return -total
 
     def _found(self, carry: Carry) -> Any:
-        return as_scaled(self._run("finish", carry))
+        return as_scaled(self._run("finish", self._checked(carry)))
+
+    def _checked(self, carry: Any) -> Carry:
+        if isinstance(carry, tuple) and len(carry) == self.program.carried:
+            return carry
+        advice = "give what `init` or `update` of this stream gave"
+        raise error("bad-argument", argument="carry", got=described(carry), advice=advice)
 
     def _run(self, name: str, *given: Any, **more: Any) -> Any:
         parameters = arguments(self.loss, vars(self.loss))[1]
@@ -182,9 +190,9 @@ def streamed(loss: Any, trial_specs: Any, model: Any, steps: Any, step: Any, del
         LossDataError: For arrays of the trials or the model that are missing.
         LossValueError: If `steps` is no number of states; if the loss needs `step` and is not given it.
     """
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        advice = "give the number of states, the initial one among them: `steps=100`"
-        raise error("bad-argument", argument="steps", got=described(steps), advice=advice)
+    if steps is not None:
+        check_count("steps", steps, 1, "give the number of states, the initial one among them: `steps=100`")
+    check_count("delay", delay, 0, "give the number of steps that a value may be kept: `delay=64`")
     check_single(loss.numbers, loss.parameters)
     program = build_stream(loss.written.terms, steps is not None, steps, delay)
     if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]

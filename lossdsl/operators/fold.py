@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.errors import error
+
 # What is known so far.
 Parts = tuple[Array, ...]
 
@@ -47,12 +49,24 @@ class Fold:
         new = found if isinstance(found, tuple) else (found,)
         if so_far is None:
             return new if inside else tuple(map(jnp.full_like, new, self.empty))
+        for old, part in zip(so_far, new, strict=True):
+            check_shape(old.shape, part.shape)
         if inside is False:
             return so_far
         merged = self.merge(so_far, new)
         kept = merged if inside is True else jax.tree.map(lambda a, b: jnp.where(inside, a, b), merged, so_far)
         # The state of a scan has one type throughout.
         return tuple(new.astype(old.dtype) for new, old in zip(kept, so_far, strict=True))
+
+
+def check_shape(known: tuple[int, ...], found: tuple[int, ...]) -> None:
+    """Refuse a step of other trials, which would be stretched to those before.
+
+    Raises:
+        LossDataError: With both shapes.
+    """
+    if found != known:
+        raise error("step-shape", found=found, known=known)
 
 
 class Folds:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.declaration import CALLED
+from lossdsl.operators.fold import check_shape
 
 
 def row(x: Array, place: Any, *, before: Any = None, beyond: Any = None, axis: int) -> Array:
@@ -35,6 +36,7 @@ def earlier(line: Array | None, place: Any, x: Array, steps: int) -> Array:
 def kept(line: Array | None, place: Any, x: Array, inside: Any, steps: int) -> Array:
     """The line with `x` in it, if it is `inside`."""
     line = jnp.zeros((steps, *x.shape), x.dtype) if line is None else line
+    check_shape(line.shape[1:], x.shape)
     if inside is False:
         return line
     x = x.astype(line.dtype)

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lossdsl.errors import described, error
+from lossdsl.errors import error
+from lossdsl.language import check_count
 
 Carry = TypeVar("Carry")
 
@@ -34,7 +35,7 @@ def scan(
         key: For noise: each step is given a key that is made of this one and `t`, the same when it is computed again.
 
     Raises:
-        LossValueError: For `steps` or a `chunk` that is no number of steps.
+        LossValueError: For `steps` or a `chunk` that is no number of steps, and a `body` that returns something else.
 
     Example:
         >>> import jax
@@ -43,12 +44,18 @@ def scan(
         >>> scan(lambda carry, t, key: carry + jax.random.normal(key), 0.0, range(1, 10), key=jax.random.key(0)).shape
         ()
     """
+    form: Any = jax.tree.structure(carry)
     every = steps if isinstance(steps, range) else _counted(steps)
     size = _chunk(chunk, len(every))
 
     def step(carry: Carry, i: Array) -> tuple[Carry, None]:
         t = every.start + every.step * i
-        return (body(carry, t) if key is None else body(carry, t, jax.random.fold_in(key, t))), None
+        after = body(carry, t) if key is None else body(carry, t, jax.random.fold_in(key, t))
+        if jax.tree.structure(after) != form:
+            got = "a function whose result has not the form of the carry"
+            advice = "return the carry after the step alone, where `jax.lax.scan` wants a pair"
+            raise error("bad-argument", argument="body", got=got, advice=advice)
+        return after, None
 
     def several(carry: Carry, first: Array, number: int) -> tuple[Carry, None]:
         return jax.lax.scan(step, carry, first + jnp.arange(number))
@@ -65,9 +72,7 @@ def scan(
 
 
 def _counted(steps: Any) -> range:
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
-        advice = "give how many steps there are, or which: `range(1, 100)`"
-        raise error("bad-argument", argument="steps", got=described(steps), advice=advice)
+    check_count("steps", steps, 0, "give how many steps there are, or which: `range(1, 100)`")
     return range(steps)
 
 
@@ -77,7 +82,5 @@ def _chunk(chunk: Any, steps: int) -> int:
         return max(steps, 1)
     if chunk == "sqrt":
         return max(round(math.sqrt(steps)), 1)
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
-        advice = 'give a number of steps, `"sqrt"`, or None to store all'
-        raise error("bad-argument", argument="chunk", got=described(chunk), advice=advice)
-    return chunk
+    check_count("chunk", chunk, 1, 'give a number of steps, `"sqrt"`, or None to store all')
+    return int(chunk)
