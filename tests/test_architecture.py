@@ -29,7 +29,7 @@ STOREYS = {
         ahead masked inside windows objects growth bind weights logical symbolic scale normal domains feedbax""",
     "backends": """model sizes data reader trajectories lower masks shared python emit program residuals when
         lines meet stream stepwise coverage feedbax""",
-    "mathematics": "table notebook symbols steps pieces logic latex formula picture",
+    "mathematics": "table notebook symbols steps pieces logic latex formula mathml picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate residuals stream shown
         summed state loss make diff""",
     "configs": "keys yaml_text files project schema config store",
@@ -38,7 +38,8 @@ STOREYS = {
     "feedbax": "terms functions targets reaches specs bridge",
     "editor": """passage unit marks in_config static in_python read words cursor diagnose hover complete edits positions
         server""",
-    "shell": "terminal near given complete options watch evaluate show compare words tools",
+    "playground": "courses formulas words answers guard app serve",
+    "shell": "terminal near given complete options watch evaluate show compare words tools play",
     "cli": "",
 }
 ROOMS = [f"{storey}.{room}" if room else storey for storey, rooms in STOREYS.items() for room in rooms.split() or [""]]

@@ -1,0 +1,181 @@
+"""Terms -> what each of them is at each step of time, before `time` is taken away: a mean over trials, and a band."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from lossdsl.backends import Program, build
+from lossdsl.errors import LossError
+from lossdsl.language import Call, Expr, Name, Number, call
+from lossdsl.meaning import Defined, Term, computed, summed, unwindowed
+from lossdsl.operators import BATCH, TIME, stated
+
+# A quarter of the trials lies below the band, and a quarter above.
+_BAND = {"low": "0.25", "high": "0.75"}
+# More points than a plot has pixels are told by their mean, and by the widest band.
+MOST_POINTS = 500
+# A page with a plot for each of thousands of terms shows nothing any more.
+MOST_COURSES = 40
+# Operators that pick one step: which it is.
+_PICKS = {"final": -1, "initial": 0}
+_ZERO = Number(value=Fraction(0))
+# What `time` is called where it is to stay.
+_STAYS = ((TIME, "step of the plot"),)
+
+
+@dataclass(frozen=True)
+class Course:
+    """What of a term has a value at each step.
+
+    Attributes:
+        label: The term.
+        expr: What has `time`; 0 at steps that do not count.
+        text: How it is written.
+        over: The axes, beside the trials, that it is averaged over.
+        first: The number of its first step; None where steps have no numbers.
+        at: The index of the step that the term picks; None if it takes more of them.
+    """
+
+    label: str
+    expr: Expr
+    text: str
+    over: tuple[str, ...]
+    first: int | None
+    at: int | None
+
+
+def course(term: Term) -> Course | None:
+    """What of a term has a value at each step; None for one that has nothing to do with time.
+
+    That is its body if it is summed over `time` in the end. Else it is what goes into the outermost operator that
+    takes `time` away: into the first of several, and into one that picks a step only where no other is.
+    """
+    body, is_summed = summed(term.expr), TIME in (term.expr.axes or ())
+    if TIME in (body.axes or ()):
+        return _course(term.label, body, str(term.expr), None, None)
+    taking = sorted(_taking(body), key=lambda node: _picked(node) is not None)
+    if not taking:
+        return None
+    node = taking[0]
+    mask = dict(zip(node.op.defaults, node.args, strict=False)).get("where")
+    operand = next(arg for arg in node.args if TIME in (arg.axes or ()) and arg is not mask)
+    if mask is not None and not mask.axes:
+        mask = None
+    text = str(term.expr if is_summed else operand)
+    return _course(term.label, operand, text, mask, None if mask else _picked(node))
+
+
+def _course(label: str, operand: Expr, text: str, mask: Expr | None, at: int | None) -> Course:
+    over = tuple(axis for axis in operand.axes or () if axis not in (BATCH, TIME))
+    expr = operand if mask is None else call("where", mask, operand, _ZERO)
+    return Course(label, expr, text, over, _first(operand), at)
+
+
+def _first(operand: Expr) -> int | None:
+    try:
+        inside = unwindowed(operand)[1]
+    except LossError:
+        return None
+    return inside.first if inside else None
+
+
+def _taking(body: Expr) -> Iterator[Call]:
+    """The outermost operators that take `time` away, through definitions."""
+    stack, seen = [body], set[bytes]()
+    while stack:
+        node = stack.pop()
+        if node.constant or node.content in seen:
+            continue
+        seen.add(node.content)
+        if isinstance(node, Name) and isinstance(node.meaning, Defined):
+            stack.append(computed(node.meaning))
+        elif isinstance(node, Call) and any(TIME in (arg.axes or ()) for arg in node.args):
+            yield node
+        else:
+            stack += reversed(node.args)
+
+
+def _picked(node: Call) -> int | None:
+    """The index of the step that an operator picks; None if it takes more of them."""
+    return node.static if node.op.name == "[]" else _PICKS.get(node.op.name)
+
+
+class Courses:
+    """The courses of the terms of a loss, in one compiled function.
+
+    Args:
+        terms: The terms.
+    """
+
+    def __init__(self, terms: Sequence[Term]):
+        self.found = [one for one in map(course, terms[:MOST_COURSES]) if one]
+
+    @cached_property
+    def _program(self) -> Program:
+        rows = [(f"{i} {kind}", expr) for i, one in enumerate(self.found) for kind, expr in _lines(one).items()]
+        return build(tuple(Term(label, Fraction(1), expr) for label, expr in rows), windowed=False)
+
+    @cached_property
+    def _run(self) -> Any:
+        return jax.jit(self._program.per_trial)
+
+    def values(self, data: Sequence[Any], parameters: Mapping[str, Any], step: Any) -> list[dict[str, Any]]:
+        """A row for each course: its label, how it is written, its steps, and the line and the band of its values.
+
+        Raises:
+            LossDataError: For data that do not fit.
+        """
+        if not self.found:
+            return []
+        program = self._program
+        given = {name: parameters[name] for name in program.parameters}
+        values = self._run(given, step if program.uses_step else None, program.pick(*data))
+        lines = {label: np.asarray(value, float) for label, value in values.items()}
+        kinds = ("mean", *_BAND)
+        return [_row(one, {kind: lines.get(f"{i} {kind}") for kind in kinds}) for i, one in enumerate(self.found)]
+
+
+def _lines(one: Course) -> dict[str, Expr]:
+    """The mean over trials at each step, and the band that half of them lie in."""
+    expr = call("rename", one.expr, static=_STAYS)
+    if one.over:
+        expr = call("mean", expr, static=stated(one.over))
+    if BATCH not in (expr.axes or ()):
+        return {"mean": expr}
+    band = {
+        kind: call("quantile", expr, Number(value=Fraction(level)), static=BATCH) for kind, level in _BAND.items()
+    }
+    return {"mean": call("mean", expr, static=BATCH), **band}
+
+
+def _row(one: Course, lines: Mapping[str, Any]) -> dict[str, Any]:
+    mean = lines["mean"]
+    starts = np.linspace(0, len(mean), min(len(mean), MOST_POINTS), endpoint=False).astype(int)
+    thin = {"mean": _mean_from(mean, starts)}
+    if lines["low"] is not None:
+        thin |= {"low": np.minimum.reduceat(lines["low"], starts), "high": np.maximum.reduceat(lines["high"], starts)}
+    at = None if one.at is None else range(len(mean))[one.at]
+    first = one.first or 0
+    return {
+        "label": one.label,
+        "text": one.text,
+        "over": list(one.over),
+        "numbered": one.first is not None,
+        "steps": [first + int(start) for start in starts],
+        "at": None if at is None else {"step": first + at, "value": _finite(mean[at])},
+        **{kind: [_finite(value) for value in line] for kind, line in thin.items()},
+    }
+
+
+def _mean_from(line: Any, starts: Any) -> Any:
+    counts = np.diff([*starts, len(line)])
+    return np.add.reduceat(line, starts) / counts
+
+
+def _finite(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
