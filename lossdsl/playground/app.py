@@ -29,7 +29,7 @@ from lossdsl.playground.words import read, wrong
 MOST_BYTES = 8 * MOST_CHARACTERS
 # How many texts stay compiled, and how long in seconds a request waits for another text.
 _MOST_PLAYED, _PATIENCE = 32, 30
-_STATIC = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
+_PAGE = files("lossdsl.playground") / "page"
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,8 @@ def application(start: Start, port: int) -> Guard:
     slow, quick = CapacityLimiter(1), CapacityLimiter(1)
     asked = {"/begin": answers.begin, "/read": answers.read, "/answer": answers.answer, "/numbers": answers.numbers}
     limits = {"/answer": slow, "/numbers": slow}
-    routes = [Route(path, partial(_static, name)) for path, name in _STATIC.items()]
+    names = [file.name for file in _PAGE.iterdir()]
+    routes = [Route(f"/{name.replace('index.html', '')}", partial(_static, name)) for name in names]
     routes += [Route("/math.ttf", _font)]
     routes += [
         Route(path, partial(_answered, work, limits.get(path, quick)), methods=["POST"]) for path, work in asked.items()
@@ -129,7 +130,7 @@ def application(start: Start, port: int) -> Guard:
 
 
 async def _static(name: str, request: Request) -> Response:
-    return FileResponse(str(files("lossdsl.playground") / name))
+    return FileResponse(str(_PAGE / name))
 
 
 async def _font(request: Request) -> Response:

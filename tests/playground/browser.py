@@ -1,0 +1,62 @@
+"""A playground that runs in this process, and a browser without a window that looks at it."""
+
+import shutil
+import socket
+import tempfile
+from contextlib import contextmanager
+from threading import Thread
+
+from lossdsl.playground.serve import opened, server
+
+BROWSER, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+DESKTOP, PHONE = (1280, 900), (390, 844)
+QUIET = "headless=new no-sandbox disable-gpu no-first-run disable-background-networking disable-component-update"
+
+
+@contextmanager
+def running(start):
+    """The address of a playground."""
+    with opened(0) as found:
+        found.listen()
+        port = found.getsockname()[1]
+        served = server(start, port)
+        thread = Thread(target=served.run, kwargs={"sockets": [found]}, daemon=True)
+        thread.start()
+        socket.create_connection(("127.0.0.1", port)).close()
+        try:
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            served.should_exit = True
+            thread.join(20)
+
+
+@contextmanager
+def browser(size=DESKTOP, *, dark=False):
+    """A driver of Chromium; a narrow one is a phone."""
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        arguments = [*QUIET.split(), "disable-sync", "hide-scrollbars", f"user-data-dir={profile}"]
+        for argument in [*arguments, f"window-size={size[0]},{size[1]}"]:
+            options.add_argument(f"--{argument}")
+        if size == PHONE:
+            metrics = {"width": size[0], "height": size[1], "pixelRatio": 2.0, "touch": True}
+            options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
+        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        try:
+            yield driver
+        finally:
+            driver.quit()
+
+
+def picture(driver, path):
+    """Write all of the page to a file, however long it is."""
+    import base64
+
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
+    path.write_bytes(base64.b64decode(shot["data"]))
