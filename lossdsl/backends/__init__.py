@@ -11,6 +11,7 @@ from lossdsl.backends.data import (
     warn_of_others as warn_of_others,
 )
 from lossdsl.backends.feedbax import feedbax_loss as feedbax_loss
+from lossdsl.backends.lower import Lowering as Lowering
 from lossdsl.backends.model import Aside as Aside, trainable as trainable
 from lossdsl.backends.program import (
     Program as Program,

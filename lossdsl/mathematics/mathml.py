@@ -1,7 +1,7 @@
 r"""LaTeX of formulas -> MathML, which browsers draw by themselves, without a script."""
 
 import re
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from math_core import LatexToMathML
@@ -28,4 +28,7 @@ def mathml(latex: str, block: bool = True) -> str:
 
 def font() -> Path:
     """The STIX font for mathematics (SIL Open Font License) that ziamath brings: many a phone has none."""
-    return Path(str(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf"))
+    # To import it would take time, and nothing of its code is needed.
+    spec = find_spec("ziamath")
+    assert spec and spec.origin
+    return Path(spec.origin).with_name("fonts") / "STIXTwoMath-Regular.ttf"

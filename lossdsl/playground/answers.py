@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ from lossdsl.playground.formulas import tree
 from lossdsl.playground.words import wrong
 
 # The language takes more; a page that answers while one types does not.
-MOST_CHARACTERS = 20_000
+MOST_CHARACTERS = 10_000
 
 
 @dataclass(frozen=True)
@@ -38,35 +37,36 @@ class Numbers:
     step: str = "0"
 
 
-@dataclass(frozen=True)
 class Played:
-    """A text that is compiled: other numbers need no other one.
+    """A text that is compiled for data: other numbers need no other one.
 
-    Attributes:
+    Args:
         text: The text.
         vocabulary: What its names mean.
-        loss: The loss, with the numbers of the text.
+        data: What it is evaluated on, if there is anything.
+
+    Raises:
+        LossError: What is wrong with the text.
     """
 
-    text: str
-    vocabulary: Vocabulary
-    loss: CompositeLoss
-
-    @classmethod
-    def of(cls, text: str, vocabulary: Vocabulary) -> "Played":
-        """What a text is compiled to.
-
-        Raises:
-            LossError: What is wrong with it.
-        """
+    def __init__(self, text: str, vocabulary: Vocabulary, data: Trajectories | None):
         if len(text) > MOST_CHARACTERS:
             raise error("too-long", size=len(text), limit=MOST_CHARACTERS)
-        return cls(text, vocabulary, compile(text, vocabulary))
+        self.text, self.vocabulary, self.data = text, vocabulary, data
+        self.loss = compile(text, vocabulary)
+        self._courses = Courses(self.loss.terms)
+        self._last: tuple[Any, list[dict[str, Any]]] = None, []
 
-    @cached_property
-    def courses(self) -> Courses:
-        """What its terms are over time."""
-        return Courses(self.loss.terms)
+    def courses(self, loss: CompositeLoss, step: Any) -> list[dict[str, Any]]:
+        """What the terms are over time; weights make no difference to it, so that what was found last is kept.
+
+        Raises:
+            LossDataError: For data that do not fit.
+        """
+        key = {name: float(value) for name, value in loss.parameters.items()}, None if step is None else int(step)
+        if self._last[0] != key:
+            self._last = key, self._courses.values(self.data or (), loss.parameters, step)
+        return self._last[1]
 
 
 def answer(
@@ -89,12 +89,12 @@ def answer(
         'there is no name `positon`'
     """
     try:
-        return shown(Played.of(text, vocabulary), data, numbers or Numbers())
+        return shown(Played(text, vocabulary, data), numbers or Numbers())
     except LossError as failure:
         return {"errors": wrong(failure, text, vocabulary)}
 
 
-def shown(played: Played, data: Trajectories | None, numbers: Numbers) -> dict[str, Any]:
+def shown(played: Played, numbers: Numbers) -> dict[str, Any]:
     """All that a page shows of what is compiled, with these numbers in place of its own.
 
     Raises:
@@ -103,11 +103,11 @@ def shown(played: Played, data: Trajectories | None, numbers: Numbers) -> dict[s
     loss = played.loss.with_weights(numbers.weights).with_parameters(numbers.parameters)
     step = _step(numbers.step) if loss.program.uses_step else None
     values, courses, errors = None, [], []
-    if data is not None:
+    if played.data is not None:
         try:
-            values = _values(loss(*data, step))
-            courses = played.courses.values(data, loss.parameters, step)
-            loss.check(*data, step)
+            values = _values(loss(*played.data, step))
+            courses = played.courses(loss, step)
+            loss.check(*played.data, step)
         except LossError as failure:
             errors = wrong(failure, played.text, played.vocabulary)
     return {

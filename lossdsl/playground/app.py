@@ -94,9 +94,9 @@ class Answers:
         text = _text(sent)
         key = sha256(text.encode(errors="surrogatepass")).hexdigest()
         try:
-            played = self.memory.get(key) or Played.of(text, self.start.vocabulary)
+            played = self.memory.get(key) or Played(text, self.start.vocabulary, self.start.data)
             self.memory.put(key, played)
-            return {"key": key, **shown(played, self.start.data, Numbers())}
+            return {"key": key, **shown(played, Numbers())}
         except LossError as failure:
             return {"errors": wrong(failure, text, self.start.vocabulary)}
 
@@ -107,7 +107,7 @@ class Answers:
             return {"gone": True}
         numbers = Numbers(_texts(sent, "weights"), _texts(sent, "parameters"), str(sent.get("step") or "0"))
         try:
-            return shown(played, self.start.data, numbers)
+            return shown(played, numbers)
         except LossError as failure:
             return {"errors": wrong(failure, played.text, played.vocabulary)}
 
@@ -126,6 +126,7 @@ def application(start: Start, port: int) -> Guard:
         Route(path, partial(_answered, work, limits.get(path, quick)), methods=["POST"]) for path, work in asked.items()
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _told, Exception: _failed})
+    app.router.redirect_slashes = False
     return Guard(app, hosts_at(port))
 
 

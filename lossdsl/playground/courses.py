@@ -9,14 +9,14 @@ from typing import Any
 import jax
 import numpy as np
 
-from lossdsl.backends import Program, build
+from lossdsl.backends import Lowering, Program, build
 from lossdsl.errors import LossError
 from lossdsl.language import Call, Expr, Name, Number, call
 from lossdsl.meaning import Defined, Term, computed, summed, unwindowed
 from lossdsl.operators import BATCH, TIME, stated
 
 # A quarter of the trials lies below the band, and a quarter above.
-_BAND = {"low": "0.25", "high": "0.75"}
+_BAND = (0.25, 0.75)
 # More points than a plot has pixels are told by their mean, and by the widest band.
 MOST_POINTS = 500
 # A page with a plot for each of thousands of terms shows nothing any more.
@@ -25,7 +25,7 @@ MOST_COURSES = 40
 _PICKS = {"final": -1, "initial": 0}
 _ZERO = Number(value=Fraction(0))
 # What `time` is called where it is to stay.
-_STAYS = ((TIME, "step of the plot"),)
+_STAYS = "step of the plot"
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,7 @@ class Courses:
 
     @cached_property
     def _program(self) -> Program:
-        rows = [(f"{i} {kind}", expr) for i, one in enumerate(self.found) for kind, expr in _lines(one).items()]
-        return build(tuple(Term(label, Fraction(1), expr) for label, expr in rows), windowed=False)
+        return build(tuple(Term(one.label, Fraction(1), _kept(one)) for one in self.found), windowed=False)
 
     @cached_property
     def _run(self) -> Any:
@@ -135,32 +134,32 @@ class Courses:
         program = self._program
         given = {name: parameters[name] for name in program.parameters}
         values = self._run(given, step if program.uses_step else None, program.pick(*data))
-        lines = {label: np.asarray(value, float) for label, value in values.items()}
-        kinds = ("mean", *_BAND)
-        return [_row(one, {kind: lines.get(f"{i} {kind}") for kind in kinds}) for i, one in enumerate(self.found)]
+        # What is not finite is a gap in a line, and no warning.
+        with np.errstate(all="ignore"):
+            return [_row(one, _by_step(one, values[one.label])) for one in self.found]
 
 
-def _lines(one: Course) -> dict[str, Expr]:
-    """The mean over trials at each step, and the band that half of them lie in."""
-    expr = call("rename", one.expr, static=_STAYS)
-    if one.over:
-        expr = call("mean", expr, static=stated(one.over))
-    if BATCH not in (expr.axes or ()):
-        return {"mean": expr}
-    band = {
-        kind: call("quantile", expr, Number(value=Fraction(level)), static=BATCH) for kind, level in _BAND.items()
-    }
-    return {"mean": call("mean", expr, static=BATCH), **band}
+def _kept(one: Course) -> Expr:
+    """The expression, averaged over what is neither trials nor steps, and not over those."""
+    expr = call("rename", one.expr, static=((TIME, _STAYS),))
+    return call("mean", expr, static=stated(one.over)) if one.over else expr
 
 
-def _row(one: Course, lines: Mapping[str, Any]) -> dict[str, Any]:
-    mean = lines["mean"]
-    starts = np.linspace(0, len(mean), min(len(mean), MOST_POINTS), endpoint=False).astype(int)
-    thin = {"mean": _mean_from(mean, starts)}
-    if lines["low"] is not None:
-        thin |= {"low": np.minimum.reduceat(lines["low"], starts), "high": np.maximum.reduceat(lines["high"], starts)}
-    at = None if one.at is None else range(len(mean))[one.at]
-    first = one.first or 0
+def _by_step(one: Course, values: Any) -> Any:
+    """The values of all trials at each step, in the order that the array has them."""
+    axes = list(Lowering().whole(_kept(one)).axes or ())
+    return np.moveaxis(np.asarray(values, float), axes.index(_STAYS), 0).reshape(values.shape[axes.index(_STAYS)], -1)
+
+
+def _row(one: Course, values: Any) -> dict[str, Any]:
+    steps, trials = values.shape
+    starts = np.linspace(0, steps, min(steps, MOST_POINTS), endpoint=False).astype(int)
+    mean, first = values.mean(axis=1), one.first or 0
+    lines = {"mean": np.add.reduceat(mean, starts) / np.diff([*starts, steps])}
+    if trials > 1:
+        low, high = np.quantile(values, _BAND, axis=1)
+        lines |= {"low": np.minimum.reduceat(low, starts), "high": np.maximum.reduceat(high, starts)}
+    at = None if one.at is None else range(steps)[one.at]
     return {
         "label": one.label,
         "text": one.text,
@@ -168,13 +167,8 @@ def _row(one: Course, lines: Mapping[str, Any]) -> dict[str, Any]:
         "numbered": one.first is not None,
         "steps": [first + int(start) for start in starts],
         "at": None if at is None else {"step": first + at, "value": _finite(mean[at])},
-        **{kind: [_finite(value) for value in line] for kind, line in thin.items()},
+        **{kind: [_finite(value) for value in line] for kind, line in lines.items()},
     }
-
-
-def _mean_from(line: Any, starts: Any) -> Any:
-    counts = np.diff([*starts, len(line)])
-    return np.add.reduceat(line, starts) / counts
 
 
 def _finite(value: Any) -> float | None:

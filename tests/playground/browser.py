@@ -1,33 +1,13 @@
-"""A playground that runs in this process, and a browser without a window that looks at it."""
+"""A browser without a window that looks at a playground."""
 
+import base64
 import shutil
-import socket
 import tempfile
 from contextlib import contextmanager
-from threading import Thread
-
-from lossdsl.playground.serve import opened, server
 
 BROWSER, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 DESKTOP, PHONE = (1280, 900), (390, 844)
 QUIET = "headless=new no-sandbox disable-gpu no-first-run disable-background-networking disable-component-update"
-
-
-@contextmanager
-def running(start):
-    """The address of a playground."""
-    with opened(0) as found:
-        found.listen()
-        port = found.getsockname()[1]
-        served = server(start, port)
-        thread = Thread(target=served.run, kwargs={"sockets": [found]}, daemon=True)
-        thread.start()
-        socket.create_connection(("127.0.0.1", port)).close()
-        try:
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            served.should_exit = True
-            thread.join(20)
 
 
 @contextmanager
@@ -56,7 +36,5 @@ def browser(size=DESKTOP, *, dark=False):
 
 def picture(driver, path):
     """Write all of the page to a file, however long it is."""
-    import base64
-
     shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
     path.write_bytes(base64.b64decode(shot["data"]))
