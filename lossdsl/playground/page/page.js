@@ -194,6 +194,7 @@ find("unfold").addEventListener("change", () => state.answer && (showFormula(), 
 find("copies").addEventListener("click", (event) => event.target.dataset.copy && copy(event.target));
 find("keep").addEventListener("click", () => editor.write(0, text.value.length, state.answer.copies.text));
 find("reset").addEventListener("click", () => {
+  if (find("terms").contains(document.activeElement)) document.activeElement.blur(); // what is typed there, too
   state.numbers = { weights: {}, parameters: {}, step: state.numbers.step };
   askNumbers();
 });
