@@ -22,6 +22,7 @@ GROUPS = {
         "time": "Time",
         "logic": "Logic",
         "gallery": "Gallery",
+        "playground": "Playground",
     },
     "Train": {
         "schedules": "Schedules",

@@ -77,7 +77,7 @@ def test_imports_run_one_way(room):
 def test_a_storey_is_entered_by_its_door(room):
     """Another storey is imported as such, but for what is only needed when it is used."""
     storey = room.split(".")[0]
-    lazy = ("mathematics", "language.fmt", "configs.schema")
+    lazy = ("mathematics", "language.fmt", "language.highlight", "configs.schema")
     found = [n for n, inner in imported(path_of(room)) if "." in n and n.split(".")[0] != storey and not inner]
     assert [name for name in found if not name.startswith(lazy)] == []
 

@@ -23,7 +23,7 @@ def browser(size=DESKTOP, *, dark=False):
         for argument in [*arguments, f"window-size={size[0]},{size[1]}"]:
             options.add_argument(f"--{argument}")
         if size == PHONE:
-            metrics = {"width": size[0], "height": size[1], "pixelRatio": 2.0, "touch": True}
+            metrics = {"width": size[0], "height": size[1], "pixelRatio": 1.0, "touch": True}
             options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
         driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -34,7 +34,7 @@ def browser(size=DESKTOP, *, dark=False):
             driver.quit()
 
 
-def picture(driver, path):
-    """Write all of the page to a file, however long it is."""
-    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True, "format": "png"})
+def picture(driver, path, *, whole):
+    """Write what is seen to a file, or the whole page, however long it is."""
+    shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": whole, "format": "png"})
     path.write_bytes(base64.b64decode(shot["data"]))

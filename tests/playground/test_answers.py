@@ -129,9 +129,7 @@ def test_a_text_over_the_limit():
 
 
 def test_other_numbers_trace_nothing():
-    numbers = [
-        Numbers({"position": f"{i + 2}"}, {"alpha": f"{i + 0.5}"}, f"{i + 3}") for i in range(3)
-    ]
+    numbers = [Numbers({"position": f"{i + 2}"}, {"alpha": f"{i + 0.5}"}, f"{i + 3}") for i in range(3)]
     with traced() as events:
         played = Played(TEXT, FEEDBAX, ld.example())
         shown(played, numbers[0])

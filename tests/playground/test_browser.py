@@ -6,15 +6,15 @@ import pytest
 
 pytest.importorskip("selenium.webdriver", reason="needs selenium")
 
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
-import lossdsl as ld  # noqa: E402
-from lossdsl.loss import cells  # noqa: E402
-from lossdsl.playground.app import Start  # noqa: E402
-from tests.playground.browser import BROWSER, DESKTOP, DRIVER, PHONE, browser  # noqa: E402
-from tests.playground.serving import running  # noqa: E402
-from tests.playground.traces import traced  # noqa: E402
+import lossdsl as ld
+from lossdsl.loss import cells
+from lossdsl.playground.app import Start
+from tests.playground.browser import BROWSER, DESKTOP, DRIVER, PHONE, browser
+from tests.playground.serving import running
+from tests.playground.traces import traced
 
 pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs Chromium and its driver")
 
@@ -127,7 +127,18 @@ def test_colours_lie_exactly_behind_the_text(page):
     assert page.run("return document.getElementById('colours').textContent.slice(0, -1)") == page.run(
         "return document.getElementById('text').value"
     )
-    same = "font lineHeight letterSpacing padding width whiteSpace overflowWrap tabSize textIndent wordSpacing".split()
+    same = [
+        "font",
+        "lineHeight",
+        "letterSpacing",
+        "padding",
+        "width",
+        "whiteSpace",
+        "overflowWrap",
+        "tabSize",
+        "textIndent",
+        "wordSpacing",
+    ]
     styles = "return arguments[0].map(key => getComputedStyle(document.getElementById(arguments[1]))[key])"
     assert page.run(styles, same, "text") == page.run(styles, same, "colours")
     assert page.run("const t = document.getElementById('text'); return t.scrollHeight <= t.clientHeight")
