@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Thread
 from typing import Any
@@ -55,10 +55,9 @@ class Client:
 
     @staticmethod
     def send(connection, content):
-        try:
+        # It may be refused before it is sent to its end.
+        with suppress(BrokenPipeError, ConnectionResetError):
             connection.send(content)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it was refused before it was sent to its end
 
     def get(self, path, **headers):
         return self.request("GET", path, headers=headers)

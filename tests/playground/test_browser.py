@@ -120,25 +120,15 @@ def test_it_begins_with_the_text_and_all_that_it_is(page):
 
 
 def test_colours_lie_exactly_behind_the_text(page):
-    page.write("goal = sqnorm(effector.pos[1:] - target.pos) # far away\n" * 1 + "2*mean(goal) as reach" + " " * 3)
+    page.write("goal = sqnorm(effector.pos[1:] - target.pos) # far away\n2*mean(goal) as reach   ")
     page.until("return document.querySelector('#colours .is-label')?.textContent === 'reach'")
     shown = page.run("return [...document.querySelectorAll('#colours span')].map(s => [s.className, s.textContent])")
     assert ["is-function", "sqnorm"] in shown and ["is-definition", "goal"] in shown
     assert page.run("return document.getElementById('colours').textContent.slice(0, -1)") == page.run(
         "return document.getElementById('text').value"
     )
-    same = [
-        "font",
-        "lineHeight",
-        "letterSpacing",
-        "padding",
-        "width",
-        "whiteSpace",
-        "overflowWrap",
-        "tabSize",
-        "textIndent",
-        "wordSpacing",
-    ]
+    same = ["font", "lineHeight", "letterSpacing", "wordSpacing", "tabSize", "padding", "width"]
+    same += ["whiteSpace", "overflowWrap", "textIndent"]
     styles = "return arguments[0].map(key => getComputedStyle(document.getElementById(arguments[1]))[key])"
     assert page.run(styles, same, "text") == page.run(styles, same, "colours")
     assert page.run("const t = document.getElementById('text'); return t.scrollHeight <= t.clientHeight")
@@ -166,7 +156,7 @@ def test_what_fails_on_the_data_stays_told(page):
     page.write("position + effector_fixation")
     page.until("return document.querySelector('#errors li')")
     page.until("return document.querySelectorAll('#rows tr').length === 2")
-    assert page.total() == "–" and page.run("return document.getElementById('time').hidden")
+    assert page.total() == "\N{EN DASH}" and page.run("return document.getElementById('time').hidden")
     assert page.run("return document.querySelector('.wrong').textContent") == "effector_fixation"
     page.run("document.getElementById('text').setSelectionRange(2, 2)")
     page.until("return document.getElementById('about').innerText.includes('squared distance from the target')")
@@ -193,7 +183,7 @@ def test_a_slider_changes_the_values_and_traces_nothing(page):
         parameter.send_keys("1" + Keys.ENTER)
         page.until_total(total(1, position=-2))
     assert events == []
-    assert "−2" in page.run("return document.getElementById('formula').innerText.replaceAll('\\n', '')")
+    assert "\N{MINUS SIGN}2" in page.run("return document.getElementById('formula').innerText.replaceAll('\\n', '')")
     assert slider == page.driver.find_element(By.CSS_SELECTOR, "#rows tr:first-child input")
 
 
@@ -314,7 +304,8 @@ def test_a_text_outlives_a_reload(page, client):
 
 
 def test_nothing_is_cut_off(page):
-    long = "sqnorm(effector.pos[1:] - target.pos + 0*effector.vel[1:] + 0*effector.force[1:]) as a_very_long_name_of_a_term"
+    body = "effector.pos[1:] - target.pos + 0*effector.vel[1:] + 0*effector.force[1:]"
+    long = f"sqnorm({body}) as a_very_long_name_of_a_term"
     for text in (TEXT, f"{TEXT} + 1234567.25*{long} - linear(1, 0.1, 1000)*mean(nn_output)", "2*positon + (3"):
         page.write(text)
         time.sleep(1)

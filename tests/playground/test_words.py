@@ -55,7 +55,7 @@ def test_colours():
 
 
 def test_places_count_as_browsers_do():
-    text = "# 😀 𝛼\nposition + positon + velocty"
+    text = "# 😀 \N{MATHEMATICAL ITALIC SMALL ALPHA}\nposition + positon + velocty"
     found = read(text, units(text), FEEDBAX)
     assert [cut(text, one["start"], one["end"]) for one in found["errors"]] == ["positon", "velocty"]
     assert [(offer["text"], cut(text, offer["start"], offer["end"])) for offer in found["offers"]] == []
