@@ -13,7 +13,7 @@ from lossdsl.backends import Lowering, Program, build
 from lossdsl.errors import LossError
 from lossdsl.language import Call, Expr, Name, Number, call
 from lossdsl.meaning import Defined, Term, computed, summed, unwindowed
-from lossdsl.operators import BATCH, TIME, stated
+from lossdsl.operators import BATCH, OPS, TIME, stated
 
 # A quarter of the trials lies below the band, and a quarter above.
 _BAND = (0.25, 0.75)
@@ -23,6 +23,8 @@ MOST_POINTS = 500
 MOST_COURSES = 40
 # Operators that pick one step: which it is.
 _PICKS = {"final": -1, "initial": 0}
+# What `time` counts behind it are frequencies.
+_SPECTRUM = OPS["power_spectrum"].rule
 _ZERO = Number(value=Fraction(0))
 # What `time` is called where it is to stay.
 _STAYS = "step of the plot"
@@ -77,6 +79,8 @@ def _course(label: str, operand: Expr, text: str, mask: Expr | None, at: int | N
 
 
 def _first(operand: Expr) -> int | None:
+    if any(isinstance(node, Call) and node.op.rule is _SPECTRUM for node in operand.walk()):
+        return None
     try:
         inside = unwindowed(operand)[1]
     except LossError:
@@ -89,12 +93,13 @@ def _taking(body: Expr) -> Iterator[Call]:
     stack, seen = [body], set[bytes]()
     while stack:
         node = stack.pop()
+        if isinstance(node, Name) and isinstance(node.meaning, Defined):
+            stack.append(computed(node.meaning))  # whose content is that of the name
+            continue
         if node.constant or node.content in seen:
             continue
         seen.add(node.content)
-        if isinstance(node, Name) and isinstance(node.meaning, Defined):
-            stack.append(computed(node.meaning))
-        elif isinstance(node, Call) and any(TIME in (arg.axes or ()) for arg in node.args):
+        if isinstance(node, Call) and any(TIME in (arg.axes or ()) for arg in node.args):
             yield node
         else:
             stack += reversed(node.args)

@@ -54,10 +54,8 @@ def refusal(method: str, headers: Headers, hosts: Collection[str]) -> tuple[int,
     origins = {origin.lower() for origin in headers.getlist("origin")}
     if origins - {f"http://{headers['host'].lower()}"} or headers.get("sec-fetch-site", "none") not in _OWN_SITES:
         return 403, "the playground answers its own page alone"
-    if (
-        method not in ("GET", "HEAD")
-        and headers.get("content-type", "").partition(";")[0].strip() != "application/json"
-    ):
+    kind = headers.get("content-type", "").partition(";")[0].strip()
+    if method not in ("GET", "HEAD") and kind != "application/json":
         return 415, "the playground takes JSON alone"
     return None
 

@@ -40,6 +40,8 @@ ROWS = [
     ("final(a@hold)", "a", lambda n: n.a * n.stay, 0, None),
     ("cvar(sum(a), 0.5)", "a", lambda n: n.a, 0, None),
     ("d = a + 1; sum(d*d)", "d*d", lambda n: (n.a + 1) ** 2, 0, None),
+    ("d = final(a) + 1; d", "a", lambda n: n.a, 0, -1),
+    ("d = max(a); e = d*d; sqrt(e)/d", "a", lambda n: n.a, 0, None),
     ("e(z) = mean(z); e(a) as label", "a", lambda n: n.a, 0, None),
     ("violation(always(a < 1))", "1 - a", lambda n: 1 - n.a, 0, None),
 ]
@@ -88,6 +90,17 @@ def test_against_numpy(row, sizes, precision):
 @pytest.mark.parametrize("text", ["sqnorm(mean(aim, axis=batch))", "sqnorm(aim)"])
 def test_what_has_no_time_has_no_course(text):
     assert found(text, Numbers(4, 5, 3)) == []
+
+
+def test_frequencies_are_no_steps():
+    (course,) = found("sum(power_spectrum(a)[1:])", Numbers(4, 6, 3))
+    assert (course["numbered"], course["steps"]) == (False, [0, 1, 2])
+
+
+def test_a_chain_of_definitions_is_looked_at_once():
+    text = "d0 = max(a)\n" + "".join(f"d{i} = d{i - 1}*d{i - 1}\n" for i in range(1, 60)) + "d59"
+    (course,) = found(text, Numbers(4, 6, 3))
+    assert course["text"] == "a"
 
 
 def test_a_parameter_within():

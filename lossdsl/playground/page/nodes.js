@@ -45,7 +45,7 @@ export const colourful = (pieces) => pieces.map(([kind, piece]) => node("span", 
 
 // A text without spaces, which goes on in the next line behind brackets, commas and dots.
 export const breaking = (text) =>
-  text.split(/(?<=[(,.])/).flatMap((part, i) => (i ? [node("wbr"), part] : [part]));
+  text.split(/(?<=[(,])|(?<=\.)(?=\D)/).flatMap((part, i) => (i ? [node("wbr"), part] : [part]));
 
 // As few digits as tell a number.
 export function short(value, digits = 4) {

@@ -1,7 +1,7 @@
 // The page: what is typed and moved goes to the server, what comes back is shown.
 
 import * as editor from "./editor.js";
-import { colour, colourful, find, formula, node } from "./nodes.js";
+import { colour, colourful, find, formula, node, prose } from "./nodes.js";
 import { plot } from "./plots.js";
 import { Asked, ask } from "./server.js";
 import * as terms from "./terms.js";
@@ -201,7 +201,8 @@ find("reset").addEventListener("click", () => {
 
 async function begin() {
   const start = await ask("begin", {});
-  find("data").textContent = start.has_data ? `on ${start.data}` : "without data: `--data FILE.npz` gives values and plots";
+  const none = "without data: `--data FILE.npz` gives values and plots";
+  find("data").replaceChildren(...prose(start.has_data ? `on ${start.data}` : none));
   state.begun = start.text;
   editor.explain([]);
   text.value = keptText() ?? start.text;

@@ -89,7 +89,7 @@ function figure(one, [low, high], [first, last], width) {
       drawn("line", { class: value === 0 ? "zero" : "rule", x1: EDGE.left, x2: right, y1: y(value), y2: y(value) }),
       drawn("text", { class: "tick", x: EDGE.left - 7, y: y(value) + 4, "text-anchor": "end" }, short(value)),
     ]),
-    drawn("text", { class: "tick", x: EDGE.left - 7, y: HEIGHT - 6, "text-anchor": "end" }, one.numbered ? "step" : ""),
+    drawn("text", { class: "tick", x: EDGE.left - 7, y: HEIGHT - 6, "text-anchor": "end" }, one.numbered ? "step" : "index"),
     ...ticks(first, last, Math.max(2, Math.floor(width / 60)))
       .filter(Number.isInteger)
       .map((step) => drawn("text", { class: "tick", x: x(step), y: HEIGHT - 6, "text-anchor": "middle" }, `${step}`)),

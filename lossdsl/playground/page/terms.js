@@ -1,6 +1,6 @@
 // The terms in a table: their weights with sliders, values and shares; and the parameters.
 
-import { breaking, colour, find, node, short } from "./nodes.js";
+import { breaking, colour, find, node } from "./nodes.js";
 
 // A slider goes over three powers of ten on both sides of what the text says, and at its left end to 0.
 const STEPS = 600;
@@ -122,6 +122,6 @@ function share(part, written) {
 
 export const said = (answer) => {
   const count = answer.terms.length;
-  const total = answer.values ? `, total ${short(Number(answer.values.total), 6)}` : "";
+  const total = answer.values ? `, total ${answer.values.total}` : "";
   return `${count} ${count === 1 ? "term" : "terms"}${total}`;
 };
