@@ -56,10 +56,11 @@ function keptText() {
 }
 
 function read(found, { text: of, at }) {
-  if (of !== text.value || !found.colours) return;
-  state.found = found.errors;
-  editor.colour(found.colours);
+  if (of !== text.value) return;
+  state.found = found.errors ?? []; // a text that is too long is not read at all
   tell();
+  if (!found.colours) return;
+  editor.colour(found.colours);
   editor.explain(found.about);
   if (!state.typed || at !== text.selectionEnd || document.activeElement !== text) return;
   const isBegun = found.offers.length && found.offers[0].end > found.offers[0].start;
