@@ -1,7 +1,9 @@
 """What is given -> what a user holds: a loss, the `LossDict` it returns, and what changed between two."""
 
+from lossdsl.loss.added import step_loss as step_loss
 from lossdsl.loss.compiler import check_used as check_used, shared_vocabulary as shared_vocabulary
 from lossdsl.loss.diff import Change as Change, LossDiff as LossDiff, diff as diff
+from lossdsl.loss.evaluate import given_step as given_step
 from lossdsl.loss.gradients import (
     GradientReport as GradientReport,
     TermGradients as TermGradients,
