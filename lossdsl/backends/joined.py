@@ -5,7 +5,7 @@ from typing import Any
 
 from lossdsl.language import Call, Expr, Name
 from lossdsl.meaning import Defined, Object, Quantity, computed, each_name
-from lossdsl.operators import BATCH, BESIDE, UNDIFFED, UNSLICED, dual, named
+from lossdsl.operators import BATCH, UNDIFFED, UNSLICED, dual, named
 
 # The second operand of these says how long the first one is.
 _AS_LONG = (UNDIFFED, UNSLICED)
@@ -46,7 +46,8 @@ def is_free(node: Expr, *roots: str) -> bool:
 
 
 def _tells_length(node: Call, i: int) -> bool:
-    return list(node.op.defaults.values())[i] == BESIDE or (node.op in _AS_LONG and i == 1)
+    told = node.op.has_length and len(node.args) == len(node.op.defaults)
+    return (told and i == len(node.args) - 1) or (node.op in _AS_LONG and i == 1)
 
 
 def _lies_in(name: Name, roots: Sequence[str]) -> bool:
