@@ -25,6 +25,7 @@ from lossdsl.shell import (
     names,
     ops,
     python,
+    report,
     schema,
 )
 
@@ -43,6 +44,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "demo": demo,
         "eval": evaluate,
         "check": check,
+        "report": report,
         "python": python,
         "latex": latex,
         "diff": compare,
@@ -51,7 +53,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     _TOOLS: {"fmt": format_files, "schema": schema, "lsp": lsp},
 }
 # How many losses a command takes.
-_TAKES = {"eval": 1, "check": 1, "python": 1, "latex": 1, "diff": 2}
+_TAKES = {"eval": 1, "check": 1, "report": 1, "python": 1, "latex": 1, "diff": 2}
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
         _first = " ".join((_command.__doc__ or "").split("\n\n")[0].split())

@@ -23,8 +23,8 @@ STOREYS = {
     "several": "",
     "disk": "",
     "explain": "",
-    "operators": """axes fold declaration along arithmetic reductions risk vectors penalties time schedules
-        distributions choices extremes logic shapes masks windows stepping squares custom elsewhere""",
+    "operators": """axes fold signs curves singular declaration along arithmetic reductions risk vectors penalties time
+        schedules distributions choices extremes logic shapes masks windows stepping squares custom elsewhere""",
     "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
     "meaning": """given path held symbol quantity propose rows clock vocabulary defined formulas rules spans
         ahead masked inside windows objects growth bind weights logical symbolic scale normal domains feedbax""",
@@ -33,6 +33,7 @@ STOREYS = {
     "mathematics": "table notebook symbols steps pieces logic latex formula picture",
     "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate residuals stream added
         shown summed state loss make diff""",
+    "known": "units reading dangers report",
     "configs": "keys yaml_text files project schema config store",
     "training": "history_feedbax history_file history_join history plot balance by_losses by_gradients scan",
     "adaptive": "",
