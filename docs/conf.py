@@ -24,6 +24,7 @@ GROUPS = {
         "gallery": "Gallery",
     },
     "Train": {
+        "report": "Report",
         "schedules": "Schedules",
         "adaptive-weights": "Adaptive weights",
         "least-squares": "Least squares",
