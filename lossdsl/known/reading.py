@@ -10,6 +10,8 @@ from lossdsl.meaning import Defined, Object, Parameter, Quantity, Term, computed
 from lossdsl.operators import BATCH, BESIDE, ONE, OPS, TIME, At, Known, Range, bend, scaled
 
 _STOP, _SHARE = OPS["stop_gradient"], Range(0, 1)
+# What a product of something with itself is.
+_OF_ONE = {"*": "square", "dot": "sqnorm"}
 _FIXED = Known(convex=True, concave=True, fixed=True, moves=False)
 
 
@@ -78,6 +80,8 @@ class Reading:
             case Name(name=name):
                 value = self.parameters.get(name)
                 return _FIXED if value is None else _FIXED._replace(range=Range(value, value))
+            case Call(op=op, args=(x, y)) if op.name in _OF_ONE and x == y:
+                return self.of(Call((x,), OPS[_OF_ONE[op.name]], node.static))
             case Call():
                 return self.applied(node, tuple(map(self.of, node.args)))
         raise AssertionError(f"please report: nothing is known of {type(node)}")
