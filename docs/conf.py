@@ -25,6 +25,7 @@ GROUPS = {
         "playground": "Playground",
     },
     "Train": {
+        "report": "Report",
         "schedules": "Schedules",
         "adaptive-weights": "Adaptive weights",
         "least-squares": "Least squares",

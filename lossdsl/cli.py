@@ -26,6 +26,7 @@ from lossdsl.shell import (
     ops,
     play,
     python,
+    report,
     schema,
 )
 
@@ -44,6 +45,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "demo": demo,
         "eval": evaluate,
         "check": check,
+        "report": report,
         "python": python,
         "latex": latex,
         "diff": compare,
@@ -53,7 +55,7 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
     _TOOLS: {"fmt": format_files, "schema": schema, "lsp": lsp},
 }
 # How many losses a command takes.
-_TAKES = {"eval": 1, "check": 1, "python": 1, "latex": 1, "play": 1, "diff": 2}
+_TAKES = {"eval": 1, "check": 1, "report": 1, "python": 1, "latex": 1, "play": 1, "diff": 2}
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
         _first = " ".join((_command.__doc__ or "").split("\n\n")[0].split())

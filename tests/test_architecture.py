@@ -20,22 +20,24 @@ STOREYS = {
     "place": "",
     "wording": "",
     "errors": "",
+    "several": "",
     "disk": "",
     "explain": "",
-    "operators": """axes fold declaration along arithmetic reductions risk vectors penalties time schedules
-        distributions choices extremes logic shapes masks windows stepping squares custom elsewhere""",
+    "operators": """axes fold signs curves singular declaration along arithmetic reductions risk vectors penalties time
+        schedules distributions choices extremes logic shapes masks windows stepping squares custom elsewhere""",
     "language": "exact text misfit tree expr definitions syntax lalr windows arguments parse fmt highlight",
     "meaning": """given path held symbol quantity propose rows clock vocabulary defined formulas rules spans
         ahead masked inside windows objects growth bind weights logical symbolic scale normal domains feedbax""",
     "backends": """model sizes data reader trajectories lower masks shared python emit program residuals when
-        lines meet stream stepwise coverage feedbax""",
+        lines meet stream stepwise joined added coverage feedbax""",
     "mathematics": "table notebook symbols steps pieces logic latex formula mathml picture",
-    "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate residuals stream shown
-        summed state loss make diff""",
+    "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate residuals stream added
+        shown summed state loss make diff""",
+    "known": "units reading dangers report",
     "configs": "keys yaml_text files project schema config store",
     "training": "history_feedbax history_file history_join history plot balance by_losses by_gradients scan",
     "adaptive": "",
-    "feedbax": "terms functions targets reaches specs bridge",
+    "feedbax": "terms functions targets reaches specs bridge streaming",
     "editor": """passage unit marks in_config static in_python read words cursor diagnose hover complete edits positions
         server""",
     "playground": "courses formulas words answers guard app serve",

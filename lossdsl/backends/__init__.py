@@ -1,5 +1,6 @@
 """`Term`s -> functions: the source, what it is compiled to, and the arrays that it is given."""
 
+from lossdsl.backends.added import Added as Added, added as added
 from lossdsl.backends.coverage import Coverage as Coverage, coverage as coverage
 from lossdsl.backends.data import (
     check_each as check_each,
