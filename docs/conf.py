@@ -22,8 +22,10 @@ GROUPS = {
         "time": "Time",
         "logic": "Logic",
         "gallery": "Gallery",
+        "playground": "Playground",
     },
     "Train": {
+        "report": "Report",
         "schedules": "Schedules",
         "adaptive-weights": "Adaptive weights",
         "least-squares": "Least squares",

@@ -4,31 +4,16 @@ The scripts of MathJax come from the internet, and many a phone has no font for 
 stands on the line.
 """
 
-import re
 from collections.abc import Iterable
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from math_core import LatexToMathML
 
-RENDERER = LatexToMathML(fancy_error=False)
+from lossdsl.mathematics.mathml import font, mathml
+
 # What formulas have, letters in bold and script among them.
 CHARACTERS = "20-17F 2B0-3FF 2000-20F0 2100-214F 2190-23FF 25A0-25FF 27C0-27EF FE00 1D400-1D7FF"
-
-
-def mathml(latex: str, block: bool = True) -> str:
-    r"""A formula for a browser.
-
-    Raises:
-        LatexError: For what the renderer does not know.
-    """
-    # It would write out the length after `\\`, and an empty row stands as far off; it would lose the space after `\%`.
-    latex = re.sub(r"(\\[&%#$_{}]) ", r"\1{} ", latex.replace(r"\\[1ex]", r"\\ & \\"))
-    shown = RENDERER.convert_with_local_state(latex, displaystyle=block)
-    # The bars of a norm that is high are wider than the place that browsers keep for them.
-    return shown.replace("<mo>‖</mo>", '<mo lspace="0.1em" rspace="0.1em">‖</mo>')
 
 
 def inline(writer: Any, node: nodes.math) -> None:
@@ -46,13 +31,12 @@ def block(writer: Any, node: nodes.math_block) -> None:
 
 
 def write_font(characters: Iterable[str], file: Path) -> None:
-    """The STIX font (SIL Open Font License) that ziamath brings, cut down to what formulas have."""
+    """The font for mathematics, cut down to what formulas have."""
     from fontTools.subset import main
 
     ranges = ",".join(f"U+{span}" for span in characters)
     file.parent.mkdir(exist_ok=True)
-    font = str(files("ziamath") / "fonts" / "STIXTwoMath-Regular.ttf")
-    main([font, f"--unicodes={ranges}", "--flavor=woff", "--name-IDs=*", f"--output-file={file}"])
+    main([str(font()), f"--unicodes={ranges}", "--flavor=woff", "--name-IDs=*", f"--output-file={file}"])
 
 
 def finish(app: Any, failure: Exception | None) -> None:

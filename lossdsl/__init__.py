@@ -64,11 +64,13 @@ if _TYPE_CHECKING:
         feedbax_spec as feedbax_spec,
         from_feedbax as from_feedbax,
         hold_loss as hold_loss,
+        make_streaming_loss_fn as make_streaming_loss_fn,
         power_discount as power_discount,
         simple_reach_loss as simple_reach_loss,
         target_final_state as target_final_state,
         target_zero as target_zero,
     )
+    from lossdsl.known import Report as Report, TermReport as TermReport, report as report
     from lossdsl.training import (
         LossHistory as LossHistory,
         plot_loss_history as plot_loss_history,
@@ -85,8 +87,9 @@ _LATER = {
         "configs": "LossConfig LossField LossSchema load load_vocabulary save",
         "feedbax": """EffectorFinalVelocityLoss EffectorFixationLoss EffectorPositionLoss EffectorStraightPathLoss
             EffectorVelocityLoss FuncTermsLoss ModelLoss NetworkActivityLoss NetworkOutputLoss StopAtGoalLoss
-            TargetSpec TargetStateLoss delayed_reach_loss feedbax_spec from_feedbax hold_loss power_discount
-            simple_reach_loss target_final_state target_zero""",
+            TargetSpec TargetStateLoss delayed_reach_loss feedbax_spec from_feedbax hold_loss
+            make_streaming_loss_fn power_discount simple_reach_loss target_final_state target_zero""",
+        "known": "Report TermReport report",
         "training": "LossHistory plot_loss_history plot_schedule scan",
     }.items()
     for name in names.split()

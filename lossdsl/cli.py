@@ -24,7 +24,9 @@ from lossdsl.shell import (
     lsp,
     names,
     ops,
+    play,
     python,
+    report,
     schema,
 )
 
@@ -43,15 +45,17 @@ _COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "demo": demo,
         "eval": evaluate,
         "check": check,
+        "report": report,
         "python": python,
         "latex": latex,
         "diff": compare,
+        "play": play,
     },
     _LANGUAGE: {"ops": ops, "names": names, "explain": explain},
     _TOOLS: {"fmt": format_files, "schema": schema, "lsp": lsp},
 }
 # How many losses a command takes.
-_TAKES = {"eval": 1, "check": 1, "python": 1, "latex": 1, "diff": 2}
+_TAKES = {"eval": 1, "check": 1, "report": 1, "python": 1, "latex": 1, "play": 1, "diff": 2}
 for _panel, _commands in _COMMANDS.items():
     for _name, _command in _commands.items():
         _first = " ".join((_command.__doc__ or "").split("\n\n")[0].split())

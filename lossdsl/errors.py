@@ -1,15 +1,11 @@
 """What can go wrong in a loss: the exceptions, and all their wording."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import Sequence
+from typing import Any, Self
 
 from lossdsl.place import Span as Span, caret, clip as clip, visible as visible
 from lossdsl.wording import described as described, did_you_mean as did_you_mean, listed as listed
 
-T = TypeVar("T")
-R = TypeVar("R")
-# Each takes a search for similar names, and nobody mends more at a time.
-_MOST_ERRORS = 10
 # What a hint says may list names, each of them short.
 _LONGEST = {"advice": 400}
 
@@ -209,6 +205,7 @@ MESSAGES: dict[str, tuple[type[LossError], str, str]] = {
     "stream-object": (LossAxesError, "the Python term `{name}` cannot be streamed: it sees whole trajectories", "write it in the language, or leave it out: `loss.without({name!r})`"),
     "stream-no-time": (LossAxesError, "`{name}` cannot be streamed: it lies in the states and has no `time`", "give it in `trial_specs` or in the model, and say so in its path"),
     "trials-joined": (LossAxesError, "`{found}` cannot be computed in parts of a batch: {reason}", "{advice}"),
+    "not-added": (LossAxesError, "`{found}` cannot be added up step by step: it needs more than a step and a few before it", "carry what it needs from step to step, with `loss.stream`, or call the loss on whole trajectories"),
     # numbers
     "not-finite": (LossValueError, "the weight of a term is `{weight}`, which is not a finite real number", "check the divisions and powers in it"),
     "too-large": (LossValueError, "`{found}` is too large or too small to compute exactly", "write the number itself"),
@@ -323,28 +320,3 @@ def called(calls: Sequence[str]) -> str:
     """The calls that an error was reached through, the nearest first, those in the middle left out."""
     shown = [f"`{clip(call, 100)}`" for call in calls]
     return " of ".join(shown if len(shown) < 4 else [shown[0], "...", shown[-1]])
-
-
-def each(step: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """What a step makes of each item; where it fails the other items are tried too, and all errors raised as one."""
-    done: list[R] = []
-    failures: list[LossError] = []
-    for item in items:
-        try:
-            done.append(step(item))
-        except LossError as failure:
-            failures += (known for known in failure.errors if known not in failures)
-            if len(failures) >= _MOST_ERRORS:
-                break
-    if failures:
-        raise together(failures) from None
-    return done
-
-
-def together(failures: Sequence[LossError]) -> LossError:
-    """The first error, with the others."""
-    first, *others = failures
-    for failure in others:
-        failure.others = ()
-    first.others = tuple(others[: _MOST_ERRORS - 1])
-    return first

@@ -6,20 +6,24 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 
-def axes_of_time(vocabulary, states):
-    """Where the arrays of the states have `time`, in their form."""
+def axes_of(name, vocabulary, tree, *, root="states", otherwise=1):
+    """Where the arrays in a root have an axis, in the form of that root."""
     found = {}
     for quantity in vocabulary.quantities.values():
         for place in quantity.places:
-            if place.root == "states" and "time" in quantity.dimensions:
-                dimensions = quantity.dimensions
-                found[place.parts] = dimensions.index("time")
+            if place.root == root and name in quantity.dimensions:
+                found[place.parts] = quantity.dimensions.index(name)
 
     def axis(path, leaf):
         parts = tuple(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", None)))) for key in path)
-        return found.get(parts, 1)
+        return found.get(parts, otherwise)
 
-    return jax.tree_util.tree_map_with_path(axis, states)
+    return jax.tree_util.tree_map_with_path(axis, tree)
+
+
+def axes_of_time(vocabulary, states):
+    """Where the arrays of the states have `time`."""
+    return axes_of("time", vocabulary, states)
 
 
 def rollout(stream, states, axes, steps):

@@ -156,6 +156,16 @@ def test_check_prints_the_terms():
     )
 
 
+def test_report():
+    text = "position + 0.1*sqrt(velocity)"
+    table = run("report", text)
+    assert "position        never negative  convex   m^2   finite          every step  yes\n" in table
+    assert "sqrt(velocity)  gradient   NaN or infinite where `velocity` is 0: write `sqrt(velocity + 1e-6)`" in table
+    assert json.loads(run("report", text, "--json")) == json.loads(json.dumps(ld.report(text).to_dict()))
+    assert "\n\n" not in run("report", "alpha*position", "--set", "alpha=2")
+    assert run("report", "positon", status=1).startswith("there is no name `positon`")
+
+
 def test_check_says_what_windows_cover(tmp_path):
     flat = dict(np.load(DATA))
     flat["trial_specs.cue"] = np.array([3, 10, 50, 98, 120, 0, 40])

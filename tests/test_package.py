@@ -39,6 +39,8 @@ def test_both_carry_what_the_package_reads(built):
         for name in READ:
             assert archive.read(f"lossdsl/{name}") == (ROOT / name).read_bytes()
         assert not [name for name in archive.namelist() if name.startswith(("tests", "examples", "grammar"))]
+        for file in (ROOT / "lossdsl" / "playground" / "page").iterdir():
+            assert archive.read(f"lossdsl/playground/page/{file.name}") == file.read_bytes()
     with tarfile.open(sdist) as archive:
         for name in READ:
             (found,) = [held for held in archive.getnames() if held.endswith(f"/{name}")]

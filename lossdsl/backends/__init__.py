@@ -1,5 +1,6 @@
 """`Term`s -> functions: the source, what it is compiled to, and the arrays that it is given."""
 
+from lossdsl.backends.added import Added as Added, added as added
 from lossdsl.backends.apart import Apart as Apart, apart as apart
 from lossdsl.backends.coverage import Coverage as Coverage, coverage as coverage
 from lossdsl.backends.data import (
@@ -12,6 +13,7 @@ from lossdsl.backends.data import (
     warn_of_others as warn_of_others,
 )
 from lossdsl.backends.feedbax import feedbax_loss as feedbax_loss
+from lossdsl.backends.lower import Lowering as Lowering
 from lossdsl.backends.mesh import is_explicit as is_explicit
 from lossdsl.backends.model import Aside as Aside, trainable as trainable
 from lossdsl.backends.program import (

@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lossdsl.backends.joined import is_free, joined
+from lossdsl.backends.joined import joined, reads, trials_joined
 from lossdsl.backends.program import Program, build
 from lossdsl.backends.sizes import sized
-from lossdsl.errors import LossError, error
+from lossdsl.errors import LossError
 from lossdsl.language import Call, Expr, Name, Number, call
 from lossdsl.meaning import Defined, Term, computed, lacks_length, summed
 from lossdsl.operators import BATCH, stated
 
 _ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
-_WHOLE = "call the loss on the whole batch, `loss(states, trial_specs)`"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +47,7 @@ def apart(terms: tuple[Term, ...]) -> Apart:
         try:
             bodies[term.label] = _Ending(term.label, counts, sums).of(summed(term.expr))
             if found := joined([bodies[term.label], *(counts[label] for label in (term.label,) if label in counts)]):
-                raise _refused(*found, _WHOLE)
+                raise trials_joined(*found)
         except LossError as failure:
             raise failure.in_term(term.label) from None
     return Apart(_built(bodies), _built(counts) if counts else None, frozenset(sums))
@@ -95,19 +94,15 @@ class _Ending:
         """How much a mask has of each trial."""
         if node.axes:
             left = ", ".join(f"`{axis}`" for axis in node.axes)
-            raise _refused(node, f"the mask counts the trials for each of {left}", f"reduce {left} too")
+            raise trials_joined(node, f"the mask counts the trials for each of {left}", f"reduce {left} too")
         told = sized(mask)
         # It may ask the states how many steps there are.
-        if not is_free(told, "states", "model") or any(map(lacks_length, told.walk())):
-            advice = f"give the mask in `trial_specs`, or {_WHOLE}"
-            raise _refused(node, f"how much its mask `{mask}` counts is known at the end only", advice)
+        if reads(told, "states", "model") or any(map(lacks_length, told.walk())):
+            reason = f"how much its mask `{mask}` counts is known at the end only"
+            raise trials_joined(node, reason, "give the mask in `trial_specs`")
         others = tuple(axis for axis in mask.axes or () if axis != BATCH)
         return call("sum", told, static=stated(others)) if others else told
 
 
 def _built(bodies: Mapping[str, Expr]) -> Program:
     return build(tuple(Term(label, Fraction(1), body) for label, body in bodies.items()), windowed=False)
-
-
-def _refused(node: Expr, reason: str, advice: str) -> LossError:
-    return error("trials-joined", node.span, found=str(node), reason=reason, advice=advice)

@@ -1,11 +1,16 @@
 """Expressions -> the first operator in them that joins the trials of a batch, and what it does."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from lossdsl.language import Call, Expr
+from lossdsl.errors import LossError, error
+from lossdsl.language import Call, Expr, Name
 from lossdsl.meaning import Defined, Object, Quantity, computed, each_name
-from lossdsl.operators import BATCH, dual, named
+from lossdsl.operators import BATCH, UNDIFFED, UNSLICED, dual, named
+
+_WHOLE = "call the loss on the whole batch, `loss(states, trial_specs)`"
+# The second operand of these says how long the first one is.
+_AS_LONG = (UNDIFFED, UNSLICED)
 
 
 def joined(exprs: Iterable[Expr], definition: Callable[[Defined], Expr] = computed) -> tuple[Expr, str] | None:
@@ -23,11 +28,46 @@ def joined(exprs: Iterable[Expr], definition: Callable[[Defined], Expr] = comput
     return None
 
 
+def trials_joined(node: Expr, reason: str, first: str = "") -> LossError:
+    """What is wrong with an expression where each trial is to be alone; `first` is what may be tried first."""
+    advice = f"{first}, or {_WHOLE}" if first else _WHOLE
+    return error("trials-joined", node.span, found=str(node), reason=reason, advice=advice)
+
+
 def is_free(node: Expr, *roots: str) -> bool:
-    """Whether it is the same for all states, or for all that lies in these roots."""
-    meanings = [name.meaning for name in each_name([node]).values()]
-    places = [place.root for meaning in meanings if isinstance(meaning, Quantity) for place in meaning.places]
-    return not {*places} & {*(roots or ("states",))} and not any(isinstance(meaning, Object) for meaning in meanings)
+    """Whether it is the same for all states, or all that lies in these roots.
+
+    What only tells the length of something does not count.
+    """
+    left, seen = [node], {node.content}
+    while left:
+        part = left.pop()
+        if isinstance(part, Call):
+            more = [arg for i, arg in enumerate(part.args) if not _tells_length(part, i)]
+        else:
+            more = [part.meaning.expr] if isinstance(part, Name) and isinstance(part.meaning, Defined) else []
+            if isinstance(part, Name) and _lies_in(part, roots or ("states",)):
+                return False
+        left += [arg for arg in more if arg.content not in seen]
+        seen |= {arg.content for arg in more}
+    return True
+
+
+def reads(node: Expr, *roots: str) -> bool:
+    """Whether something of these roots stands in it, if only to tell a length, or a term in Python."""
+    names = each_name([node]).values()
+    return any(_lies_in(name, roots) for name in names)
+
+
+def _tells_length(node: Call, i: int) -> bool:
+    told = node.op.has_length and len(node.args) == len(node.op.defaults)
+    return (told and i == len(node.args) - 1) or (node.op in _AS_LONG and i == 1)
+
+
+def _lies_in(name: Name, roots: Sequence[str]) -> bool:
+    if isinstance(name.meaning, Quantity):
+        return any(place.root in roots for place in name.meaning.places)
+    return isinstance(name.meaning, Object)
 
 
 def _reason(node: Call) -> str:

@@ -101,6 +101,11 @@ class Folded(Line):
         assert isinstance(node, Call)
         return node
 
+    @property
+    def adds(self) -> bool:
+        """Whether it is a sum of something of each step."""
+        return self.node.op.fold is not None and self.node.op.fold.adds
+
 
 # What goes from step to step.
 CARRIED = (Earlier, Folded)

@@ -18,7 +18,7 @@ from lossdsl.backends.lower import Lowering
 from lossdsl.backends.meet import is_observed
 from lossdsl.backends.python import functions, returned
 from lossdsl.backends.stream import plan
-from lossdsl.backends.when import Fixed
+from lossdsl.backends.when import Fixed, Planned
 from lossdsl.errors import LossError
 from lossdsl.language import SUM, Expr, Name, call
 from lossdsl.meaning import Quantity, Term, each_name
@@ -44,14 +44,14 @@ class StreamProgram:
         source: The Python source.
         fixed: The quantities of the trials and the model that it reads, in the order of the arrays.
         observed: The quantities of the states.
-        carried: How many values go from step to step.
+        carried: Of what goes from step to step, whether it is a sum over the steps so far.
         running: The labels of the terms that are a sum, a mean, or an extreme of the steps so far.
     """
 
     source: str
     fixed: Mapping[str, Quantity]
     observed: Mapping[str, Quantity]
-    carried: int
+    carried: tuple[bool, ...]
     running: tuple[str, ...]
 
     def __eq__(self, other: object) -> bool:
@@ -83,23 +83,40 @@ def build_stream(terms: tuple[Term, ...], known: bool, steps: int | None, delay:
         LossAxesError: For a term that cannot be computed step by step, with the reason.
     """
     lowering = Lowering()
-    bodies = {term.label: _summed(lowering.body(term.expr)) for term in terms}
-    names = each_name(bodies.values(), lowering.definition)
+    bodies = {term.label: summed_over_time(lowering.body(term.expr)) for term in terms}
+    return built(terms, bodies, lowering, known, steps, delay)[0]
+
+
+def built(
+    terms: tuple[Term, ...],
+    lowered: Mapping[str, Expr],
+    lowering: Lowering,
+    known: bool,
+    steps: int | None,
+    delay: int,
+) -> tuple[StreamProgram, dict[str, Planned]]:
+    """The program of bodies without `time`, and by label when they are known.
+
+    Raises:
+        LossAxesError: For a term that cannot be computed step by step, with the reason.
+    """
+    names = each_name(lowered.values(), lowering.definition)
     steps_of = plan(lowering.definition, known, steps, delay)
+    planned: dict[str, Planned] = {}
     for term in terms:
-        label, body = term.label, bodies[term.label]
         steps_of.term = str(term.expr)
         try:
             # What is needed first is planned first, so that no question descends a chain of definitions.
-            for name in each_name([body], lowering.definition).values():
+            for name in each_name([lowered[term.label]], lowering.definition).values():
                 steps_of.of(name)
-            when, tree = steps_of.of(body)
-            bodies[label] = steps_of.whole(tree) if isinstance(when, Fixed) else tree
+            when, tree = steps_of.of(lowered[term.label])
+            planned[term.label] = Planned(when, steps_of.whole(tree) if isinstance(when, Fixed) else tree)
         except LossError as failure:
-            raise failure.in_term(label) from None
+            raise failure.in_term(term.label) from None
     read = {name: node.meaning for name, node in names.items() if isinstance(node.meaning, Quantity)}
+    bodies = {label: tree for label, (_, tree) in planned.items()}
     running = tuple(label for label, body in bodies.items() if _runs(body))
-    return _interned(*_emitted(terms, bodies, read, known), running)
+    return _interned(*_emitted(terms, bodies, read, known), running), planned
 
 
 def _runs(body: Expr) -> bool:
@@ -107,7 +124,7 @@ def _runs(body: Expr) -> bool:
     return isinstance(body, Name) and isinstance(body.meaning, Folded) and body.meaning.node.op.name in _RUNNING
 
 
-def _summed(body: Expr) -> Expr:
+def summed_over_time(body: Expr) -> Expr:
     """The body of a term summed over what of `time` is left."""
     if TIME not in (body.axes or ()):
         return body
@@ -118,7 +135,7 @@ def _summed(body: Expr) -> Expr:
 
 def _emitted(
     terms: tuple[Term, ...], bodies: Mapping[str, Expr], read: Mapping[str, Quantity], known: bool
-) -> tuple[str, Any, Any, int]:
+) -> tuple[str, Any, Any, tuple[bool, ...]]:
     last = reached(bodies.values(), (Whole, Folded))
     present = reached([name for name in last if isinstance(name.meaning, Folded)], Whole)
     carried = [name for name in present if isinstance(name.meaning, CARRIED)]
@@ -136,7 +153,13 @@ def _emitted(
         finish.finish(carried, whole),
         finish.weights(),
     ]
-    return _HEADER + "\n\n\n".join("\n".join(lines) for lines in parts) + "\n", quantities, observed, len(carried)
+    source = _HEADER + "\n\n\n".join("\n".join(lines) for lines in parts) + "\n"
+    return (
+        source,
+        quantities,
+        observed,
+        tuple(isinstance(name.meaning, Folded) and name.meaning.adds for name in carried),
+    )
 
 
 def _init(carried: int) -> list[str]:

@@ -104,7 +104,7 @@ class Streamed:
         found = []
         if self.start != FIRST:
             found.append("later" if self.start == Edge(1) else f"(t >= {self.start.code})")
-        found += ["(not later)" if stop == Edge(1) else f"(t < {stop.bare})" for stop in self.stops]
+        found += ["(later ^ True)" if stop == Edge(1) else f"(t < {stop.bare})" for stop in self.stops]
         if self.stride != 1:
             found.append(f"((t - {self.start.code}) % {self.stride} == 0)")
         return (

@@ -13,3 +13,4 @@ from lossdsl.configs.store import (
     loss_of as loss_of,
     save as save,
 )
+from lossdsl.configs.yaml_text import write_yaml as write_yaml

@@ -8,8 +8,9 @@ from typing import Any
 from lossdsl.configs.files import KINDS, Document, read_file
 from lossdsl.configs.keys import Keys
 from lossdsl.configs.yaml_text import INSTALL
-from lossdsl.errors import LossError, each, error
+from lossdsl.errors import LossError, error
 from lossdsl.meaning import NAMED, TIME_ROWS, Vocabulary, check_row, name_of, named_vocabulary
+from lossdsl.several import each
 
 ROWS = ("quantities", "terms", "parameters")
 

@@ -10,10 +10,11 @@ from lossdsl.configs import ROWS
 from lossdsl.editor.passage import Passage
 from lossdsl.editor.static import Module, Unknown
 from lossdsl.editor.unit import Unit
-from lossdsl.errors import LossError, each
+from lossdsl.errors import LossError
 from lossdsl.language import parse
 from lossdsl.loss import compile, shared_vocabulary
 from lossdsl.meaning import FEEDBAX, Definition, Vocabulary, check_row, name_of
+from lossdsl.several import each
 
 
 def units_of(path: Path, text: str) -> list[Unit]:

@@ -9,6 +9,7 @@ from lossdsl.feedbax.reaches import (
     simple_reach_loss as simple_reach_loss,
 )
 from lossdsl.feedbax.specs import feedbax_spec as feedbax_spec
+from lossdsl.feedbax.streaming import make_streaming_loss_fn as make_streaming_loss_fn
 from lossdsl.feedbax.targets import (
     TargetSpec as TargetSpec,
     TargetStateLoss as TargetStateLoss,

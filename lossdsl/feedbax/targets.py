@@ -100,12 +100,9 @@ class TargetStateLoss(AbstractLoss):
 
     def term(self, states: Any, trial_specs: Any = None, model: Any = None) -> Array:
         """The value of each trial."""
-        state = take(states, f"states.{self.path}") if isinstance(self.where, str) else self.where(states)
-        state = jnp.asarray(state)[:, 1:]
+        state = self._state(states)[:, 1:]
         given = self._of_trials(trial_specs)
-        spec = given & self.spec if given else self.spec
-        if spec is None or spec.value is None:
-            raise error("no-target", label=self.label, path=self.path)
+        spec = self._spec(given)
         batched = [_has_trials(part, i, given) for i, part in enumerate(_parts(given or TargetSpec()))]
         arrays = [part for part, over in zip(_parts(spec), batched, strict=True) if over]
         trials, axes = eqx.partition(trial_specs, lambda leaf: eqx.is_array(leaf) and leaf.shape[:1] == state.shape[:1])
@@ -114,14 +111,43 @@ class TargetStateLoss(AbstractLoss):
             left = iter(arrays)
             parts = [next(left) if over else part for part, over in zip(_parts(spec), batched, strict=True)]
             value, *weights = (part(eqx.combine(trial, axes)) if callable(part) else part for part in parts)
-            distance = self.norm(state - self._fitted("value", value, state.shape))
-            if distance.shape != state.shape[:1]:
-                raise error(
-                    "bad-argument", argument="norm", got=described(distance), advice=f"it returns {state.shape[:1]}"
-                )
+            distance = self._distance(state - self._fitted("value", value, state.shape))
             return jnp.sum(distance * self._weights(*weights, length=state.shape[0]))
 
         return jax.vmap(one)(state, trials, arrays)
+
+    def added(self, trial: Any, steps: int) -> Callable[[Any, Any], Array]:
+        """What each of so many steps of one trial adds, as a function of its states and the number of the step."""
+        spec = self._spec(self._of_trials(trial))
+        value, *parts = (part(trial) if callable(part) else part for part in _parts(spec))
+        weights = self._weights(*parts, length=steps - 1)
+
+        def at(states: Any, t: Any) -> Array:
+            state = self._state(states)
+            values = self._fitted("value", value, (steps - 1, *state.shape))
+
+            def later() -> Array:
+                return self._distance((state - values[t - 1])[None])[0] * weights[t - 1]
+
+            return jax.lax.cond(jnp.asarray(t) == 0, lambda: jnp.zeros_like(later()), later)
+
+        return at
+
+    def _state(self, states: Any) -> Array:
+        return jnp.asarray(take(states, f"states.{self.path}") if isinstance(self.where, str) else self.where(states))
+
+    def _spec(self, given: TargetSpec | None) -> TargetSpec:
+        spec = given & self.spec if given else self.spec
+        if spec is None or spec.value is None:
+            raise error("no-target", label=self.label, path=self.path)
+        return spec
+
+    def _distance(self, difference: Array) -> Array:
+        distance = self.norm(difference)
+        if distance.shape != difference.shape[:1]:
+            advice = f"it returns {difference.shape[:1]}"
+            raise error("bad-argument", argument="norm", got=described(distance), advice=advice)
+        return distance
 
     def _of_trials(self, trial_specs: Any) -> TargetSpec | None:
         """What the task says of this state: a `TargetSpec`, or several by label, in one mapping or as `path#label`."""

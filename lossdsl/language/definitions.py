@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lossdsl.errors import LossError, did_you_mean, each, error, listed
+from lossdsl.errors import LossError, did_you_mean, error, listed
 from lossdsl.language.expr import Call, Expr, Name
 from lossdsl.language.text import ATOM, SUM, Written, program_text
 from lossdsl.language.tree import lazy
 from lossdsl.operators import OPS, STEP
+from lossdsl.several import each
 
 
 @dataclass(frozen=True, eq=False, repr=False)

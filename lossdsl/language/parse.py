@@ -6,7 +6,7 @@ from fractions import Fraction
 from functools import cache
 from typing import Any
 
-from lossdsl.errors import LossError, Span, described, did_you_mean, each, error, listed, together
+from lossdsl.errors import LossError, Span, described, did_you_mean, error, listed
 from lossdsl.language.arguments import Ahead, Axes, Invoked, Option, Timed, applied, between, head_of
 from lossdsl.language.definitions import Let, function
 from lossdsl.language.exact import described_number, exact_number, read_decimal
@@ -15,6 +15,7 @@ from lossdsl.language.lalr import Parser, Token, parser
 from lossdsl.language.text import is_name
 from lossdsl.language.windows import duration, window_of
 from lossdsl.operators import Moment, Window
+from lossdsl.several import each, together
 
 MAX_CHARACTERS = 500_000
 _STEPS = re.compile(r"@(-?\d*)(?::(-?\d*)(?::(-?\d+))?)?")

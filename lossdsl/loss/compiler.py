@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from lossdsl.errors import LossError, described, did_you_mean, each, error
+from lossdsl.errors import LossError, described, did_you_mean, error
 from lossdsl.language import MAX_DEPTH, is_name, parse, read
 from lossdsl.loss.algebra import check_ours, grouped
 from lossdsl.loss.parts import Parts, Written, still_used
@@ -22,6 +22,7 @@ from lossdsl.meaning import (
     normal_form,
     plain,
 )
+from lossdsl.several import each
 
 # Whether the collector was on, for each compilation that is under way, in whichever thread.
 _PAUSES: list[bool] = []

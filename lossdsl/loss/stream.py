@@ -1,5 +1,6 @@
 """A loss, the trials and the model -> what takes the states in one step at a time, and gives the same `LossDict`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -25,7 +26,7 @@ from lossdsl.loss.values import LossDict
 from lossdsl.operators import TIME, number
 
 # How many steps a value may be kept, if nothing else is said.
-_DELAY = 64
+DELAY = 64
 # What goes from step to step: a tuple of arrays for each operator along `time`, and what is kept of a few steps.
 Carry = tuple[Any, ...]
 
@@ -70,21 +71,23 @@ class Stream(eqx.Module):
         """
         arrays = self._observed(states)
         warn_of_others(self.program.observed.values(), {"states": states})
-        self._check(arrays)
-        return self._run("init", arrays)
+        check_step(self, arrays)
+        return run(self, "init", arrays)
 
     def update(self, carry: Carry, states: Any, t: Any) -> Carry:
         """What is known after the states of step `t`, which is 1 or more.
 
         Raises:
-            LossDataError: For arrays that are missing, and those of other trials than before.
+            LossDataError: For arrays that are missing or do not fit, and those of other trials than before.
             LossValueError: For a step that is known not to be one, and a `carry` that is that of another stream.
         """
         if isinstance(t, int) and not 1 <= t < (self.steps or t + 1):
             last = f" to {self.steps - 1}" if self.steps else ""
             advice = f"`init` takes in the states of step 0, `update` those of the steps from 1{last}"
             raise error("bad-argument", argument="t", got=f"{t}", advice=advice)
-        return self._run("update", self._checked(carry), self._observed(states), t=t)
+        arrays = self._observed(states)
+        check_step(self, arrays)
+        return run(self, "update", self._checked(carry), arrays, t=t)
 
     def finish(self, carry: Carry) -> LossDict:
         """The weighted value of every term, averaged over `batch`: what the loss gives for whole trajectories."""
@@ -121,35 +124,16 @@ class Stream(eqx.Module):
         return -total
 
     def _found(self, carry: Carry) -> Any:
-        return as_scaled(self._run("finish", self._checked(carry)))
+        return as_scaled(run(self, "finish", self._checked(carry)))
 
     def _checked(self, carry: Any) -> Carry:
-        if isinstance(carry, tuple) and len(carry) == self.program.carried:
+        if isinstance(carry, tuple) and len(carry) == len(self.program.carried):
             return carry
         advice = "give what `init` or `update` of this stream gave"
         raise error("bad-argument", argument="carry", got=described(carry), advice=advice)
 
-    def _run(self, name: str, *given: Any, **more: Any) -> Any:
-        parameters = arguments(self.loss, vars(self.loss))[1]
-        return self.program.functions[name](*given, self.fixed, parameters, self.step, self.steps, **more)
-
     def _observed(self, states: Any) -> tuple[Any, ...]:
-        return tuple(map(number, _taken(self.loss, self.program, "observed", states)))
-
-    def _check(self, arrays: tuple[Any, ...]) -> None:
-        """Hold the arrays of one step, and those of the trials, against the vocabulary and each other."""
-        quantities = {**self.program.fixed, **self.program.observed}
-        known = dict(zip(self.program.fixed, self.given, strict=True))
-        lengths = [self.steps] if self.steps is not None else _possible(quantities, known)
-        failures = []
-        for steps in lengths:
-            for (name, quantity), array in zip(self.program.observed.items(), arrays, strict=True):
-                known[name] = _of_all_steps(array, quantity.dimensions, steps)
-            try:
-                return self.loss.program.check([known[name] for name in self.loss.program.quantities])
-            except LossError as failure:
-                failures.append(failure)
-        raise failures[0].with_traceback(None)
+        return tuple(map(number, taken_of(self.loss, self.program, "observed", states)))
 
 
 class Streams(eqx.Module):
@@ -162,7 +146,7 @@ class Streams(eqx.Module):
         steps: int | None = None,
         model: Any = None,
         step: Any = None,
-        delay: int = _DELAY,
+        delay: int = DELAY,
     ) -> Stream:
         """The loss over states that come one step at a time, for trajectories too long to be stored.
 
@@ -193,9 +177,19 @@ def streamed(loss: Any, trial_specs: Any, model: Any, steps: Any, step: Any, del
     check_count("delay", delay, 0, "give the number of steps that a value may be kept: `delay=64`")
     check_single(loss.numbers, loss.parameters)
     program = build_stream(loss.written.terms, steps is not None, steps, delay)
+    arrays = taken_of(loss, program, "quantities", None, trial_specs, model)
+    return stream_of(loss, program, arrays, steps, step)
+
+
+def stream_of(loss: Any, program: StreamProgram, arrays: Sequence[Any], steps: int | None, step: Any) -> Stream:
+    """The stream of a program and of what the trials and the model give to it.
+
+    Raises:
+        LossDataError: For arrays that do not fit the vocabulary.
+        LossValueError: If the loss needs `step` and is not given it.
+    """
     if not jax.config.jax_enable_x64:  # type: ignore[attr-defined]
         check_literals(loss.program.terms)
-    arrays = _taken(loss, program, "quantities", None, trial_specs, model)
     check_each(program.fixed, arrays, loss.program.terms)
     step = whole_step(given_step(loss.program, step))
     numbers = tuple(jax.tree.map(number, array) for array in arrays)
@@ -212,10 +206,36 @@ def stream_source(loss: Any, form: Any) -> str:
     """
     if form != "stream":
         raise error("bad-argument", argument="form", got=f"`{form}`", advice="write `batch` or `stream`")
-    return build_stream(loss.written.terms, True, None, _DELAY).source
+    return build_stream(loss.written.terms, True, None, DELAY).source
 
 
-def _taken(loss: Any, program: StreamProgram, function: str, *roots: Any) -> Any:
+def run(stream: Stream, name: str, *given: Any, **more: Any) -> Any:
+    """What one of the functions of a stream gives."""
+    parameters = arguments(stream.loss, vars(stream.loss))[1]
+    return stream.program.functions[name](*given, stream.fixed, parameters, stream.step, stream.steps, **more)
+
+
+def check_step(stream: Stream, arrays: tuple[Any, ...]) -> None:
+    """Hold the arrays of one step, and those of the trials, against the vocabulary and each other.
+
+    Raises:
+        LossDataError: For arrays that do not fit.
+    """
+    quantities = {**stream.program.fixed, **stream.program.observed}
+    known = dict(zip(stream.program.fixed, stream.given, strict=True))
+    lengths = [stream.steps] if stream.steps is not None else _possible(quantities, known)
+    failures = []
+    for steps in lengths:
+        for (name, quantity), array in zip(stream.program.observed.items(), arrays, strict=True):
+            known[name] = _of_all_steps(array, quantity.dimensions, steps)
+        try:
+            return stream.loss.program.check([known[name] for name in stream.loss.program.quantities])
+        except LossError as failure:
+            failures.append(failure)
+    raise failures[0].with_traceback(None)
+
+
+def taken_of(loss: Any, program: StreamProgram, function: str, *roots: Any) -> Any:
     """The arrays that one of the functions picks; one that is not there is refused, with its term."""
     try:
         return program.functions[function](*roots)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from lossdsl.errors import LossError, Span, did_you_mean, each, error
+from lossdsl.errors import LossError, Span, did_you_mean, error
 from lossdsl.language import (
     MAX_DEPTH,
     Argument,
@@ -41,6 +41,7 @@ from lossdsl.meaning.spans import Spans, timed
 from lossdsl.meaning.vocabulary import Definition, Parameter, Vocabulary
 from lossdsl.meaning.windows import uneven, with_mask
 from lossdsl.operators import OPS, STEP, called_elsewhere
+from lossdsl.several import each
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from lossdsl.errors import LossError, Span, each, error, listed
+from lossdsl.errors import LossError, Span, error, listed
 from lossdsl.language import MAX_DEPTH, PRODUCT, Call, Expr, Label, Name, Number, axis_text, call
 from lossdsl.meaning import weights
 from lossdsl.meaning.defined import Defined, asks, each_name, lacks_length
@@ -19,6 +19,7 @@ from lossdsl.meaning.vocabulary import Parameter
 from lossdsl.meaning.weights import Exact
 from lossdsl.meaning.windows import check_windows, steps_of, uneven
 from lossdsl.operators import BATCH, TIME
+from lossdsl.several import each
 
 _ONE = Fraction(1)
 # How many nodes the definitions may add that the weights and the uneven sums of a loss unfold, and for each of its own.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lossdsl.errors import each, error
+from lossdsl.errors import error
 from lossdsl.language import Call, Expr, Label, Name, call
 from lossdsl.meaning.clock import BY_NAME, ENDS, Clock
 from lossdsl.meaning.defined import Defined, each_name, weighs
@@ -12,6 +12,7 @@ from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.rules import rewrite
 from lossdsl.meaning.spans import Spans, Timed, first_of
 from lossdsl.operators import TIME, Look, Window
+from lossdsl.several import each
 
 
 def uneven(node: Expr) -> bool:

@@ -30,6 +30,7 @@ from lossdsl.operators.axes import (
     stated as stated,
     without as without,
 )
+from lossdsl.operators.curves import bend as bend
 from lossdsl.operators.custom import operator as operator
 from lossdsl.operators.declaration import (
     BESIDE as BESIDE,
@@ -57,6 +58,7 @@ from lossdsl.operators.masks import (
     UNSLICED as UNSLICED,
     UNTIL_LAST as UNTIL_LAST,
 )
+from lossdsl.operators.signs import ONE as ONE, At as At, Known as Known, Range as Range, scaled as scaled
 from lossdsl.operators.squares import RAVELED as RAVELED, ROOT as ROOT, WEIGHING as WEIGHING
 from lossdsl.operators.windows import (
     END as END,

@@ -5,11 +5,22 @@ from functools import reduce
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.operators import curves
 from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import nonzero, op
+from lossdsl.operators.signs import clipped, hull, increasing, least, most
 
 
-@op(axes=elementwise, latex=r"\min\left({x}{rows}\right)", repeats=("y",), row=", {y}", example="minimum(position, 1)")
+@op(
+    axes=elementwise,
+    latex=r"\min\left({x}{rows}\right)",
+    repeats=("y",),
+    row=", {y}",
+    example="minimum(position, 1)",
+    between=least,
+    curve="concave up...",
+    unit="same",
+)
 def minimum(x: Array, *others: Array) -> Array:
     """The smallest of two values or more."""
     return reduce(jnp.minimum, others, x)
@@ -21,6 +32,9 @@ def minimum(x: Array, *others: Array) -> Array:
     repeats=("y",),
     row=", {y}",
     example="maximum(position, 0.01)",
+    between=most,
+    curve="convex up...",
+    unit="same",
 )
 def maximum(x: Array, *others: Array) -> Array:
     """The largest of two values or more."""
@@ -33,6 +47,8 @@ def maximum(x: Array, *others: Array) -> Array:
     notation=r"\operatorname{clip}\left(x, a, b\right) = \min\left(\max\left(x, a\right), b\right)",
     example="clip(position, 0, 1)",
     domain={"`low <= high`": lambda low, high: low <= high},
+    between=clipped,
+    unit="same",
 )
 def clip(x: Array, low: Array, high: Array) -> Array:
     """The value, held between `low` and `high`."""
@@ -45,6 +61,7 @@ def clip(x: Array, low: Array, high: Array) -> Array:
     example="greater(velocity, 0.01)*position",
     flat=("x", "y"),
     indicates=True,
+    unit="compared",
 )
 def greater(x: Array, y: Array) -> Array:
     """The indicator of `x > y`: 1 where it holds, else 0; its gradient is 0."""
@@ -57,6 +74,7 @@ def greater(x: Array, y: Array) -> Array:
     example="less(velocity, 0.01)*position",
     flat=("x", "y"),
     indicates=True,
+    unit="compared",
 )
 def less(x: Array, y: Array) -> Array:
     """The indicator of `x < y`: 1 where it holds, else 0; its gradient is 0."""
@@ -69,13 +87,21 @@ def less(x: Array, y: Array) -> Array:
     example="equal(position, 0)*velocity",
     flat=("x", "y"),
     indicates=True,
+    unit="compared",
 )
 def equal(x: Array, y: Array) -> Array:
     """The indicator of `x = y`: 1 where it holds exactly, else 0; its gradient is 0."""
     return jnp.asarray(x == y, jnp.result_type(x, y, float))
 
 
-@op(axes=elementwise, latex=r"\operatorname{{sign}}\left({x}\right)", example="sign(velocity - 0.1)", flat=("x",))
+@op(
+    axes=elementwise,
+    latex=r"\operatorname{{sign}}\left({x}\right)",
+    example="sign(velocity - 0.1)",
+    flat=("x",),
+    between=increasing(lambda x: (x > 0) - (x < 0)),
+    unit="none",
+)
 def sign(x: Array) -> Array:
     """The sign: 1, 0 or -1; its gradient is 0."""
     return jnp.sign(1.0 * x)
@@ -87,6 +113,9 @@ def sign(x: Array) -> Array:
     example="where(greater(position, 1), sqrt(position), position)",
     flat=("mask",),
     mask="mask",
+    between=hull(1, 2),
+    curve=curves.choice,
+    unit="same x y",
 )
 def where(mask: Array, x: Array, y: Array) -> Array:
     """The value of `x` where a mask is not 0, else `y`; there is no gradient to the one that is not taken."""

@@ -76,7 +76,7 @@ def operator(
         version += 1
         code = f"{called}__{version}"
     text = example or f"{called}({', '.join(parameters[:1])})"
-    op(called, axes=rule, latex=shown, example=text, code=code, mask="")(_checked(called, function))
+    op(called, axes=rule, latex=shown, example=text, code=code, mask="", singular=None)(_checked(called, function))
     return function
 
 

@@ -15,8 +15,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.errors import error
+from lossdsl.operators import curves
 from lossdsl.operators.axes import Rule, elementwise
 from lossdsl.operators.fold import FOLDED, Fold
+from lossdsl.operators.signs import Sign, anything
+from lossdsl.operators.singular import Rows
 
 # The training iteration, which every vocabulary has.
 STEP = "step"
@@ -65,6 +68,13 @@ class Op:
         squares: How it is a sum of squares: another operator of the same operands, whose squares sum to it over the
             axes that it takes away; `"operand"` if those of its operand do, where its mask leaves them in; `"sums"` if
             it sums with factors that are not negative, `"picks"` if it gives some of its operand.
+        between: Between what numbers its result lies, and so its sign, by what is known of its operands.
+        curve: Whether it is affine, convex or concave, and how it follows each operand: `"convex up"`, see `Curve`; or
+            what says so where it stands. Not known if it is empty.
+        singular: Where it has no finite gradient, and what to write instead; None if that is not known.
+        unit: The unit of its result: `"same"` as of its operands, its `"square"` or `"root"`, `"none"`, `"pure"` if the
+            operands must have none either, `"compared"` if they must have one; names behind it say which operands. By
+            `degrees` if it is empty.
         fold: How it is computed step by step along `time`; without one it needs all steps at once.
         code: What its function is called in emitted code; another one for each declaration of the same name.
 
@@ -107,6 +117,10 @@ class Op:
     words: tuple[str, ...] = ()
     degrees: tuple[int, ...] = ()
     signs: str = "any"
+    between: Sign = anything
+    curve: curves.Rule = ""
+    singular: Rows | None = ()
+    unit: str = ""
 
     def __reduce__(self) -> Any:
         return _named, (self.name,)

@@ -1,16 +1,20 @@
 """Distributions that are given by their logits."""
 
 from functools import partial
+from math import inf
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.operators import curves
 from lossdsl.operators.along import classes, features
 from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import nonzero, op, wide
 from lossdsl.operators.fold import Fold, Parts
 from lossdsl.operators.reductions import all_in, picked
+from lossdsl.operators.signs import binary_entropy, entropy, from_least, from_to, never_negative
+from lossdsl.operators.singular import LABELS
 
 
 def _powers(x: Array, where: Array, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
@@ -58,6 +62,8 @@ def _or_one(total: Array) -> Array:
     optional=("where",),
     latex=r"\operatorname{{softmax}}{where:under}\left({x}\right)",
     example="dot(softmax(net.output), net.output)",
+    between=from_to(0, 1),
+    unit="pure",
 )
 def softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type: ignore[assignment]
     """The probabilities of a categorical distribution from its logits.
@@ -77,6 +83,9 @@ def softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # t
     optional=("where",),
     latex=r"\log\operatorname{{softmax}}{where:under}\left({x}\right)",
     example="-dot(softmax(net.output), log_softmax(net.output)) as entropy",
+    between=from_to(-inf, 0),
+    curve="concave any",
+    unit="pure",
 )
 def log_softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type: ignore[assignment]
     """The logarithm of `softmax`, accurate where a probability is tiny.
@@ -117,6 +126,9 @@ def _smooth_largest(so_far: Parts) -> Array:
     fold=Fold(_of_both, (-jnp.inf, 0, 0), _smooth_largest, _exponentials),
     latex=r"\operatorname{{logsumexp}}{where:under}\left({x}\right)",
     example="logsumexp(net.output)",
+    between=from_least,
+    curve="convex up",
+    unit="pure",
 )
 def logsumexp(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type: ignore[assignment]
     """A smooth maximum, `log(sum_i exp(x_i))`, that does not overflow.
@@ -136,6 +148,10 @@ def logsumexp(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  #
     axes=classes(every=False),
     latex=r"H\left({labels}, \operatorname{{softmax}}\left({logits}\right)\right)",
     example="cross_entropy(net.output, softmax(2*net.output))",
+    between=entropy,
+    curve=curves.entropy,
+    singular=LABELS,
+    unit="pure logits",
 )
 def cross_entropy(logits: Array, labels: Array, *, axis: tuple[int, ...]) -> Array:
     """The cross entropy of labels and a categorical distribution that is given by its logits.
@@ -156,6 +172,9 @@ def cross_entropy(logits: Array, labels: Array, *, axis: tuple[int, ...]) -> Arr
     latex=r"D_{{\mathrm{{KL}}}}\left(\operatorname{{softmax}}\left({logits_p}\right) \,\Vert\, "
     r"\operatorname{{softmax}}\left({logits_q}\right)\right)",
     example="kl_divergence(net.output, 2*net.output)",
+    between=never_negative,
+    curve=curves.divergence,
+    unit="pure",
 )
 def kl_divergence(logits_p: Array, logits_q: Array, *, axis: tuple[int, ...]) -> Array:
     """The Kullback-Leibler divergence of two categorical distributions p and q, given by their logits.
@@ -172,6 +191,9 @@ def kl_divergence(logits_p: Array, logits_q: Array, *, axis: tuple[int, ...]) ->
     axes=elementwise,
     latex=r"H\left({labels}, \sigma\left({logits}\right)\right)",
     example="sum(sigmoid_cross_entropy(net.output, sigmoid(net.output)), axis=output)",
+    between=binary_entropy,
+    curve="convex any",
+    unit="pure logits",
 )
 def sigmoid_cross_entropy(logits: Array, labels: Array) -> Array:
     """The cross entropy of labels and Bernoulli distributions that are given by their logits, elementwise.

@@ -38,6 +38,11 @@ class Fold:
     value: Callable[[Parts], Array] = _first
     of: Callable[..., Any] | None = None
 
+    @property
+    def adds(self) -> bool:
+        """Whether it is the sum of what it is of each step."""
+        return self.merge is _added and self.value is _first and self.empty == (0,)
+
     def named(self, lower: Callable[..., Array]) -> "Fold":
         """The fold of an operator."""
         return self if self.of else replace(self, of=lower)

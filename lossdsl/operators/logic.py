@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.operators import curves
 from lossdsl.operators.axes import TIME, Axes, Fit, Misfit, Rule, align, elementwise, need_length, need_numbers, without
 from lossdsl.operators.declaration import op, symbol
 from lossdsl.operators.extremes import (
@@ -23,6 +24,7 @@ from lossdsl.operators.extremes import (
     slid,
 )
 from lossdsl.operators.reductions import all_in, is_in
+from lossdsl.operators.signs import difference, hard, hull, least, most, negated
 
 
 class Moment(NamedTuple):
@@ -85,6 +87,8 @@ symbol(
     "violation(always(velocity < 1))",
     "The formula that one value is less than another; its robustness is `y - x`, that of `x <= y` too.",
     latex="{x} < {y}",
+    between=difference(1, 0),
+    curve="affine down up",
     **_COMPARED,
 )
 symbol(
@@ -93,19 +97,23 @@ symbol(
     "violation(eventually(1 > velocity))",
     "The formula that one value is greater than another; its robustness is `x - y`, that of `x >= y` too.",
     latex="{x} > {y}",
+    between=difference(0, 1),
+    curve="affine up down",
     **_COMPARED,
 )
 
 
+_JOINED: dict[str, Any] = {"axes": elementwise, "formula": True, "formulas": ("p", "q"), "repeats": ("q",)}
+
+
 @op(
     "and",
-    axes=elementwise,
     latex=r"{p} \land {q}",
     example="violation(always(position < 1 and velocity < 1))",
-    repeats=("q",),
     code="all_of",
-    formula=True,
-    formulas=("p", "q"),
+    between=hard(least),
+    curve=curves.hard("concave up..."),
+    **_JOINED,
 )
 def all_of(p: Array, *others: Array, smooth: str = HARD) -> Array:
     """Both formulas hold, or all of several: the least of their robustness."""
@@ -114,13 +122,12 @@ def all_of(p: Array, *others: Array, smooth: str = HARD) -> Array:
 
 @op(
     "or",
-    axes=elementwise,
     latex=r"{p} \lor {q}",
     example="violation(always(position < 1 or velocity < 1))",
-    repeats=("q",),
     code="any_of",
-    formula=True,
-    formulas=("p", "q"),
+    between=hard(most),
+    curve=curves.hard("convex up..."),
+    **_JOINED,
 )
 def any_of(p: Array, *others: Array, smooth: str = HARD) -> Array:
     """One formula holds, or both, or one of several: the largest of their robustness."""
@@ -132,10 +139,11 @@ symbol(
     lambda p: -p,
     "violation(not always(velocity > 1))",
     "A formula does not hold: minus its robustness.",
-    rule=elementwise,
+    **_COMPARED,
     defaults={"p": None},
     latex=r"\lnot {p}",
-    formula=True,
+    between=negated,
+    curve="affine down",
     formulas=("p",),
 )
 
@@ -162,7 +170,9 @@ _AHEAD: dict[str, Any] = {
     "reads": "after",
     "words": ("within",),
     "formula": True,
+    "formulas": ("p",),
     "optional": ("where",),
+    "between": hard(hull()),
 }
 
 
@@ -170,8 +180,8 @@ _AHEAD: dict[str, Any] = {
     latex=r"\square {p}",
     notation=r"\rho\left(\square \varphi\right) = \min_{s \geq t} \rho\left(\varphi\right)_{s}",
     example="violation(always(velocity < 1))",
-    formulas=("p",),
     **_AHEAD,
+    curve=curves.hard("concave up"),
 )
 def always(
     p: Array,
@@ -196,8 +206,8 @@ def always(
     latex=r"\lozenge {p}",
     notation=r"\rho\left(\lozenge \varphi\right) = \max_{s \geq t} \rho\left(\varphi\right)_{s}",
     example="violation(eventually(always(velocity < 1)))",
-    formulas=("p",),
     **_AHEAD,
+    curve=curves.hard("convex up"),
 )
 def eventually(
     p: Array,
@@ -221,8 +231,7 @@ def eventually(
     notation=r"\rho\left(\varphi \mathbin{\mathcal{U}} \psi\right) = \max_{u \geq t} \min\left("
     r"\rho\left(\psi\right)_{u}, \min_{t \leq s \leq u} \rho\left(\varphi\right)_{s}\right)",
     example="violation(until(velocity < 1, position < 0.1))",
-    formulas=("p", "q"),
-    **{**_AHEAD, "axes": _ahead(2)},
+    **{**_AHEAD, "axes": _ahead(2), "formulas": ("p", "q")},
 )
 def until(
     p: Array,

@@ -6,8 +6,11 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.operators import curves
 from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import inner, op
+from lossdsl.operators.signs import by_bend, increasing, never_negative
+from lossdsl.operators.singular import SMOOTHED
 
 # From here on log(cosh(x)) is abs(x) - log(2) in all digits.
 _FAR = 25.0
@@ -20,6 +23,8 @@ _FAR = 25.0
     example="relu(velocity - 1)",
     degrees=(1,),
     signs="positive",
+    between=increasing(lambda x: max(x, 0)),
+    curve="convex up",
 )
 def relu(x: Array) -> Array:
     """The positive part `maximum(x, 0)`; its gradient at 0 is 0."""
@@ -31,6 +36,9 @@ def relu(x: Array) -> Array:
     latex=r"\operatorname{{softplus}}\left({x}\right)",
     notation=r"\operatorname{softplus}\left(x\right) = \log\left(1 + \exp\left(x\right)\right)",
     example="softplus(velocity - 1)",
+    between=never_negative,
+    curve="convex up",
+    unit="pure",
 )
 def softplus(x: Array) -> Array:
     """A smooth positive part, `log(1 + exp(x))`."""
@@ -54,6 +62,9 @@ def huber_root(x: Array, delta: Array) -> Array:
     r"\text{, else } \delta \left\vert x \right\vert - \frac{1}{2}\,\delta^{2}",
     example="sum(huber(effector.pos[1:] - target.pos, delta=0.1), axis=xy)",
     domain={"`delta > 0`": lambda delta: delta > 0},
+    between=by_bend,
+    curve=curves.penalty,
+    unit="square",
 )
 def huber(x: Array, delta: Array = 1.0) -> Array:  # type: ignore[assignment]
     """Huber's penalty: a parabola that goes on as a line.
@@ -93,6 +104,9 @@ def log_cosh_root(x: Array) -> Array:
     squares=inner(log_cosh_root, elementwise, {"x": None}),
     latex=r"\log\cosh\left({x}\right)",
     example="sum(log_cosh(net.output), axis=output)",
+    between=never_negative,
+    curve="convex away",
+    unit="pure",
 )
 def log_cosh(x: Array) -> Array:
     """The logarithm of the hyperbolic cosine: about `x**2/2` near 0 and `abs(x)` far away.
@@ -116,6 +130,10 @@ def smooth_abs_root(x: Array, eps: Array) -> Array:
     notation=r"\left\vert x \right\vert_{\epsilon} = \sqrt{x^{2} + \epsilon^{2}} - \epsilon",
     example="sum(smooth_abs(net.output), axis=output)",
     domain={"`eps > 0`": lambda eps: eps > 0},
+    between=never_negative,
+    curve="convex away",
+    singular=SMOOTHED,
+    unit="same",
 )
 def smooth_abs(x: Array, eps: Array = 0.001) -> Array:  # type: ignore[assignment]
     """A smooth absolute value, `sqrt(x**2 + eps**2) - eps`: 0 at 0, with gradient 0 there.

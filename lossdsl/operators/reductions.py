@@ -7,9 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.operators import curves
 from lossdsl.operators.along import along, over_trials, reduces
+from lossdsl.operators.curves import weighed
 from lossdsl.operators.declaration import CALLED, Axis, Scaled, nonzero, op, wide
 from lossdsl.operators.fold import Fold, Parts, trace
+from lossdsl.operators.signs import by_mask, hull, mean_of, never_negative, summed
+from lossdsl.operators.singular import OF_MASK
 
 
 def all_in(where: Any) -> bool:
@@ -45,6 +49,8 @@ def counted(x: Array, where: Any, axis: Axis) -> Array:
     example="sum(position)",
     squares="sums",
     fold=Fold(),
+    between=summed,
+    curve=curves.summed,
 )
 def sum_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The sum over an axis, `time` if none is given, or over several: `axis=(batch, time)`.
@@ -72,6 +78,8 @@ def _per_count(so_far: Parts) -> Array:
     notation=r"\left\langle x \right\rangle_{1 \leq t \leq T} = \frac{1}{T} \sum_{t=1}^{T} x_{t}",
     example="mean(velocity)",
     squares="sums",
+    between=mean_of,
+    curve=curves.summed,
 )
 def mean(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The mean over an axis, `time` if none is given, or over several: `axis=(batch, time)`.
@@ -150,6 +158,8 @@ _SMALLEST = Fold(_of_both, LARGEST.empty, lambda so_far: -_largest(so_far), lamb
     fold=LARGEST,
     degrees=(1,),
     signs="positive",
+    between=hull(0),
+    curve="convex up",
 )
 def max_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The largest value along an axis, `time` if none is given, or several.
@@ -168,6 +178,8 @@ def max_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[as
     fold=_SMALLEST,
     degrees=(1,),
     signs="positive",
+    between=hull(0),
+    curve="concave up",
 )
 def min_(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The smallest value along an axis, `time` if none is given, or several.
@@ -197,6 +209,8 @@ def _first_place(so_far: Parts, new: Parts) -> Parts:
     flat=("x",),
     latex=r"\arg\max_{{{axis}{where:mask}}} {x:power}",
     example="gather(net.output, argmax(net.output, axis=output), axis=output)",
+    between=never_negative,
+    unit="none",
 )
 def argmax(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """The place of the largest value along an axis, `time` if none is given; the first of several, and no gradient.
@@ -239,6 +253,8 @@ def _variance(so_far: Parts) -> Array:
     degrees=(2,),
     example="sum(var(effector.pos, axis=time), axis=xy)",
     domain={"`ddof >= 0`": lambda ddof: ddof >= 0},
+    between=by_mask(never_negative),
+    curve=weighed("convex any"),
 )
 def var(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The variance along an axis, `time` if none is given, or several; 0 where no more than `ddof` numbers are left.
@@ -264,6 +280,9 @@ def var(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  #
     fold=Fold(_joined, (0, 0, 0, 0), lambda so_far: _deviation(so_far), _moments),
     example="sum(std(effector.pos, axis=batch), axis=xy)",
     domain={"`ddof >= 0`": lambda ddof: ddof >= 0},
+    between=never_negative,
+    curve=weighed("convex any"),
+    singular=OF_MASK,
 )
 def std(x: Array, *, ddof: Array = 0, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The standard deviation, the square root of `var`; its gradient at 0 is 0."""
@@ -294,6 +313,8 @@ def _(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     signs="positive",
     example="quantile(sum(velocity), 0.9)",
     domain={"`0 <= q <= 1`": lambda q: 0 <= q <= 1},
+    between=hull(0),
+    curve=curves.quantile,
 )
 def quantile(x: Array, q: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The quantile of the trials, or along other axes that are given; between two values on a straight line.

@@ -4,9 +4,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.operators import curves
 from lossdsl.operators.along import over_trials
 from lossdsl.operators.declaration import Axis, op, wide
 from lossdsl.operators.reductions import LARGEST, is_in, largest
+from lossdsl.operators.signs import hull
+from lossdsl.operators.singular import RISK
 
 
 @op(
@@ -19,6 +22,8 @@ from lossdsl.operators.reductions import LARGEST, is_in, largest
     optional=("where",),
     example="cvar(sum(position), 0.9)",
     domain={"`0 <= level < 1`": lambda level: 0 <= level < 1},
+    between=hull(0),
+    curve="convex up",
 )
 def cvar(x: Array, level: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The mean of the worst trials, the conditional value at risk: of the largest `1 - level` of them.
@@ -51,6 +56,8 @@ def cvar(x: Array, level: Array, *, where: Array = 1, axis: Axis) -> Array:  # t
     optional=("where",),
     example="worst(sum(position))",
     fold=LARGEST,
+    between=hull(0),
+    curve="convex up",
 )
 def worst(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The value of the worst trial, the largest over `batch`, or over the axes that are given.
@@ -67,6 +74,10 @@ def worst(x: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[a
     optional=("where",),
     example="entropic(sum(position), 0.1)",
     domain={"`theta != 0`": lambda theta: theta != 0},
+    between=hull(0),
+    curve=curves.entropic,
+    singular=RISK,
+    unit="same x",
 )
 def entropic(x: Array, theta: Array, *, where: Array = 1, axis: Axis) -> Array:  # type: ignore[assignment]
     """The entropic risk, an exponential mean: near the mean for a small `theta`, near the worst trial for a large one.

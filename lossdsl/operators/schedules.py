@@ -8,6 +8,7 @@ from jax import Array
 
 from lossdsl.operators.axes import numbers
 from lossdsl.operators.declaration import STEP, Domain, op
+from lossdsl.operators.signs import hull, of_pieces, ramped
 
 # A power of 2, of which float32 holds all multiples up to 2**40.
 _PART = 2**16
@@ -47,6 +48,7 @@ def _remainder(number: Any, divisor: Any) -> Array:
     latex=r"\operatorname{{linear}}_{{{start} \to {stop}}}\left(\frac{{{at}}}{{{steps}}}\right)",
     example="linear(1, 0.1, 1000)*velocity",
     domain=_STEPS,
+    between=hull(0, 1),
 )
 def linear(start: Array, stop: Array, steps: Array, at: Array = STEP) -> Array:  # type: ignore[assignment]
     """A schedule: from `start` to `stop` on a straight line.
@@ -62,6 +64,7 @@ def linear(start: Array, stop: Array, steps: Array, at: Array = STEP) -> Array: 
     latex=r"\operatorname{{cosine}}_{{{start} \to {stop}}}\left(\frac{{{at}}}{{{steps}}}\right)",
     example="cosine(1, 0.1, 1000)*velocity",
     domain=_STEPS,
+    between=hull(0, 1),
 )
 def cosine(start: Array, stop: Array, steps: Array, at: Array = STEP) -> Array:  # type: ignore[assignment]
     """A schedule: from `start` to `stop` on half a period of the cosine, flat at both ends.
@@ -80,6 +83,7 @@ def cosine(start: Array, stop: Array, steps: Array, at: Array = STEP) -> Array: 
     latex=r"{start:product} \cdot {rate:atom}^{{{at:power}/{steps:power}}}",
     example="exponential(1, 0.5, 1000)*velocity",
     domain={**_STEPS, "`rate > 0`": lambda rate: rate > 0},
+    between=ramped,
 )
 def exponential(start: Array, rate: Array, steps: Array, at: Array = STEP) -> Array:  # type: ignore[assignment]
     """A schedule: `start`, multiplied by `rate` in every `steps` iterations.
@@ -97,6 +101,7 @@ def exponential(start: Array, rate: Array, steps: Array, at: Array = STEP) -> Ar
     domain={"boundaries that increase": lambda boundary: all(map(operator.lt, boundary, boundary[1:]))},
     repeats=("boundary", "value"),
     row=r"{value:product} & {at} \geq {boundary} \\ ",
+    between=of_pieces,
 )
 def piecewise(value: Array, *then: Array, at: Array = STEP) -> Array:  # type: ignore[assignment]
     """A schedule: constant, with another value from each boundary on.
@@ -117,6 +122,7 @@ def piecewise(value: Array, *then: Array, at: Array = STEP) -> Array:  # type: i
     latex=r"{value:product} \cdot \min\left(\frac{{{at}}}{{{steps}}}, 1\right)",
     example="warmup(0.1, 1000)*velocity",
     domain=_STEPS,
+    between=ramped,
 )
 def warmup(value: Array, steps: Array, at: Array = STEP) -> Array:  # type: ignore[assignment]
     """A schedule: from 0 to `value` on a straight line.
@@ -132,6 +138,7 @@ def warmup(value: Array, steps: Array, at: Array = STEP) -> Array:  # type: igno
     latex=r"\operatorname{{cyclic}}_{{{low} \to {high}}}\left(\frac{{{at}}}{{{period}}}; {ratio}\right)",
     example="cyclic(0, 1, 1000)*velocity",
     domain={"`period > 0`": lambda period: period > 0, "`0 < ratio <= 1`": lambda ratio: 0 < ratio <= 1},
+    between=hull(0, 1),
 )
 def cyclic(
     low: Array,

@@ -1,7 +1,7 @@
 """Axes given, renamed and counted, and values that are picked along one."""
 
-import math
 from collections.abc import Sequence
+from math import inf, prod
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,6 +10,8 @@ from jax import Array
 from lossdsl.operators.axes import FREE, Axes, Fit, Misfit, Rule, align, between, named, need_length, stated, without
 from lossdsl.operators.declaration import BESIDE, Axis, op
 from lossdsl.operators.reductions import picked
+from lossdsl.operators.signs import from_to, hull, never_negative
+from lossdsl.operators.singular import PLACE
 
 
 def _beside(like: Axes | None, operand: int, axes: tuple[str, ...]) -> dict[str, int | None]:
@@ -90,6 +92,8 @@ def _gathers(operands: Sequence[Axes | None], static: Any) -> Fit:
     latex="{x}",
     example="square(position - expand(mean(position), axis=time))",
     squares="picks",
+    between=hull(0),
+    curve="affine up",
 )
 def expand(x: Array, *, like: Axis = BESIDE, axis: Axis) -> Array:  # type: ignore[assignment]
     """The same value all along an axis that it lacks, or along several: `expand(x, axis=(batch, time))`.
@@ -108,6 +112,8 @@ def expand(x: Array, *, like: Axis = BESIDE, axis: Axis) -> Array:  # type: igno
     squares="picks",
     latex=r"\left. {x:power} \right|_{{{named}}}",
     example="mean(expand(position[-1], axis=other)*rename(position[-1], batch=other), axis=other)",
+    between=hull(0),
+    curve="affine up",
 )
 def rename(x: Array) -> Array:
     """The same value with other names of its axes: `rename(x, batch=other)` is a second copy, for pairs of trials."""
@@ -121,6 +127,8 @@ def rename(x: Array) -> Array:
     latex=r"\operatorname{{index}}_{{{named}}}",
     notation=r"\operatorname{index}_{a} = 0, 1, 2, \ldots",
     example="0.99**index(axis=time)*velocity",
+    between=never_negative,
+    unit="none",
 )
 def index(*, like: Axis = BESIDE) -> Array:  # type: ignore[assignment]
     """The place along an axis, from 0: `index(axis=time)` is the number of the step.
@@ -136,13 +144,15 @@ def index(*, like: Axis = BESIDE) -> Array:  # type: ignore[assignment]
     flat=("like",),
     latex=r"N_{{{named}}}",
     example="velocity/length(axis=time, like=velocity)",
+    between=from_to(1, inf),
+    unit="none",
 )
 def length(*, like: Axis = BESIDE) -> Array:  # type: ignore[assignment]
     """How long an axis is: `length(axis=batch)` is the number of trials; of several axes the product.
 
     As long as it is in what stands beside it, else in the quantities of the term, or in the value given as `like=y`.
     """
-    return jnp.asarray(math.prod((like,) if isinstance(like, int) else like), float)
+    return jnp.asarray(prod((like,) if isinstance(like, int) else like), float)
 
 
 @op(
@@ -151,6 +161,9 @@ def length(*, like: Axis = BESIDE) -> Array:  # type: ignore[assignment]
     flat=("i",),
     latex=r"\left({table}\right)_{{{i}}}",
     example="gather(net.output, greater(sum(net.output, axis=output), 0), axis=output)",
+    between=hull(0),
+    curve="affine up",
+    singular=PLACE,
 )
 def gather(table: Array, i: Array, *, axis: int) -> Array:
     """The value at a place along an axis, `table_i`, such as that of the action that was taken.
@@ -169,6 +182,7 @@ def gather(table: Array, i: Array, *, axis: int) -> Array:
     indicates=True,
     latex=r"\left[{i} = \operatorname{{index}}_{{{named}}}\right]",
     example="sqnorm(one_hot(equal(nn_output, 0), axis=output) - softmax(net.output))",
+    unit="none",
 )
 def one_hot(i: Array, *, like: Axis = BESIDE, axis: int) -> Array:  # type: ignore[assignment]
     """1 at the place `i` along an axis that it lacks, and 0 elsewhere; 0 throughout where there is no such place.

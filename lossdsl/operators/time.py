@@ -7,17 +7,21 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.operators import curves
 from lossdsl.operators.along import along, recurrence, shortens, spectrum
 from lossdsl.operators.axes import subscript
 from lossdsl.operators.declaration import nonzero, op, symbol, wide
 from lossdsl.operators.fold import Fold, Parts
 from lossdsl.operators.reductions import all_in, is_in, masked
+from lossdsl.operators.signs import hull, never_negative, ramped, returned, summed
 
 _PICKED: dict[str, Any] = {
     "linear": True,
     "squares": "picks",
     "latex": r"\left. {x:power} \right|_{{{at}{where:mask}}}",
     "notation": r"\left. x \right|_{T} = x_{T}",
+    "between": hull(0),
+    "curve": "affine up",
 }
 symbol(
     "[]",
@@ -76,6 +80,7 @@ def initial(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[
     latex=r"\Delta{named:under}{n:order} {x:atom}",
     notation=r"\Delta x_{t} = x_{t} - x_{t - 1}",
     example="sqnorm(diff(net.output))",
+    curve="affine any",
 )
 def diff(x: Array, n: int = 1, *, axis: int) -> Array:
     """The difference of successive time steps, taken `n` times over: `n` steps shorter.
@@ -93,6 +98,8 @@ def diff(x: Array, n: int = 1, *, axis: int) -> Array:
     latex=r"\sum{bounds} {where:factor}{x:product}",
     example="cumsum(velocity)",
     fold=Fold(),
+    between=summed,
+    curve=curves.summed,
 )
 def cumsum(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """The sum of all time steps so far, or along the axis that is given.
@@ -131,6 +138,8 @@ def _running(sign: int) -> Fold:
     degrees=(1,),
     signs="positive",
     example="cummax(velocity)",
+    between=hull(0),
+    curve="convex up",
 )
 def cummax(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """The largest value of all time steps so far, or along the axis that is given.
@@ -148,6 +157,8 @@ def cummax(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[a
     degrees=(1,),
     signs="positive",
     example="cummin(position)",
+    between=hull(0),
+    curve="concave up",
 )
 def cummin(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """The smallest value of all time steps so far, or along the axis that is given.
@@ -165,6 +176,8 @@ def cummin(x: Array, *, where: Array = 1, axis: int) -> Array:  # type: ignore[a
     latex=r"\left(\frac{{{t}}}{{{T}}}\right)^{{{exponent}}} {x:product}",
     example="discount(position, exponent=6)",
     squares="sums",
+    between=ramped,
+    curve="affine up",
 )
 def discount(x: Array, *, exponent: Array, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """A weight that grows along `time` as a power: the last of T steps counts in full.
@@ -190,6 +203,9 @@ def discount(x: Array, *, exponent: Array, where: Array = 1, axis: int) -> Array
     latex=r"G_{{{gamma}{last:more}{where:mask}}}\left({x}\right)",
     notation=r"G_{\gamma}\left(x\right)_{t} = x_{t} + \gamma\, G_{\gamma}\left(x\right)_{t + 1}",
     example="discounted_sum(velocity, 0.9)[0]",
+    between=returned,
+    curve=curves.returned,
+    unit="same x last",
 )
 def discounted_sum(x: Array, gamma: Array, *, last: Array = 0, where: Array = 1, axis: int) -> Array:  # type: ignore[assignment]
     """The discounted sum of each time step and those after it: the return of reinforcement learning.
@@ -216,6 +232,8 @@ def discounted_sum(x: Array, gamma: Array, *, last: Array = 0, where: Array = 1,
     notation=r"\mathcal{F}\left(x\right)_{k} = \sum_{t=0}^{T-1} x_{t}\, \exp\left(-2 \pi i\, k\, t / T\right)",
     degrees=(2,),
     example="sum(power_spectrum(velocity)[10:])",
+    between=never_negative,
+    curve="convex any",
 )
 def power_spectrum(x: Array, *, axis: int) -> Array:
     """The power at each frequency along `time`, or along the axis that is given, which then counts frequencies.

@@ -7,12 +7,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lossdsl.operators import curves
 from lossdsl.operators.along import features, product, squares
 from lossdsl.operators.arithmetic import abs_
 from lossdsl.operators.axes import Axes, Fit, Rule, without
+from lossdsl.operators.curves import weighed
 from lossdsl.operators.declaration import inner, op, wide
 from lossdsl.operators.fold import Fold
 from lossdsl.operators.reductions import left_in, root, sum_
+from lossdsl.operators.signs import by_mask, contracted, never_negative, quadratic
+from lossdsl.operators.singular import OF_MASK
 
 
 @op(
@@ -23,6 +27,9 @@ from lossdsl.operators.reductions import left_in, root, sum_
     fold=Fold(value=lambda so_far: root(so_far[0]), of=lambda x, **more: sqnorm(x, **more)),
     degrees=(1,),
     signs="absolute",
+    between=never_negative,
+    curve=weighed("convex away"),
+    singular=OF_MASK,
 )
 def norm(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type: ignore[assignment]
     """The Euclidean norm of a vector; its gradient at 0 is 0.
@@ -42,6 +49,8 @@ def norm(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # type
     fold=Fold(),
     degrees=(2,),
     squares="operand",
+    between=by_mask(never_negative),
+    curve=weighed("convex away"),
 )
 def sqnorm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> Array:  # type: ignore[assignment]
     """The squared Euclidean norm.
@@ -67,6 +76,8 @@ def _abs_squared(x: Array) -> Array:
     fold=Fold(),
     degrees=(1,),
     signs="absolute",
+    between=by_mask(never_negative),
+    curve=weighed("convex away"),
 )
 def l1norm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> Array:  # type: ignore[assignment]
     """The L1 norm; its gradient at 0 is 0.
@@ -88,6 +99,8 @@ def l1norm(x: Any, *, where: Array = 1, axis: tuple[int, ...] | None = None) -> 
     example="dot(effector.vel, effector.force)",
     degrees=(1, 1),
     fold=Fold(),
+    between=contracted,
+    curve=curves.product,
 )
 def dot(x: Array, y: Array, *, axis: tuple[int, ...]) -> Array:
     """The scalar product `sum_i x_i*y_i` of two vectors over the one axis that is neither `batch` nor `time`.
@@ -127,6 +140,8 @@ def _times(Q: Array, x: Array) -> Array:
     latex=r"{Q:power}\,{x:power}",
     example="sqnorm(matvec(2, effector.vel)) + sqnorm(matvec(square(net.output), net.output))",
     degrees=(1, 1),
+    between=contracted,
+    curve=curves.product,
 )
 def matvec(Q: Array, x: Array, *, axis: tuple[int, ...]) -> Array:
     """The product of a square matrix and a vector, a vector.
@@ -163,6 +178,8 @@ def _kept(operands: Sequence[Axes | None], static: Any) -> Fit:
     latex=r"{x:atom}^{{\top}} {Q:power}\,{x:power}",
     example="quadratic_form(effector.vel, 2) + quadratic_form(net.output, square(net.output))",
     degrees=(2, 1),
+    between=quadratic,
+    curve=curves.quadratic,
 )
 def quadratic_form(x: Array, Q: Array, *, axis: tuple[int, ...]) -> Array:
     """The quadratic form of a vector and a square matrix.

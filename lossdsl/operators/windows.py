@@ -12,6 +12,7 @@ from lossdsl.errors import error
 from lossdsl.operators.axes import FREE, TIME, Axes, Fit, Misfit, Rule, align, need, without
 from lossdsl.operators.declaration import BESIDE, inner, nonzero, symbol
 from lossdsl.operators.extremes import slid_over
+from lossdsl.operators.signs import hull
 
 # The event that every trial has: the step behind its last one.
 END = "end"
@@ -76,6 +77,8 @@ symbol(
     optional=("where",),
     named=("where",),
     defaults={"x": None, "where": Fraction(1)},
+    between=hull(0),
+    curve="affine up",
 )
 
 
@@ -143,7 +146,16 @@ def _owns(operands: Sequence[Axes | None], static: Any) -> Fit:
 
 
 _PLACES: dict[str, None] = {"mask": None, "shift": None, "before": None}
-_MASK: dict[str, Any] = {"optional": ("like",), "mask": "mask", "indicates": True}
+_MASK: dict[str, Any] = {"optional": ("like",), "mask": "mask", "indicates": True, "unit": "none"}
 PLACED = inner(placed, Rule(_places), {**_PLACES, "like": BESIDE}, **_MASK)
 LASTING = inner(lasting, Rule(_lasts), {**_PLACES, "steps": None, "like": BESIDE}, **_MASK)
-OWN_SLICE = inner(own_slice, Rule(_owns), {"x": None, "where": None}, named=("where",), squares="picks")
+OWN_SLICE = inner(
+    own_slice,
+    Rule(_owns),
+    {"x": None, "where": None},
+    named=("where",),
+    squares="picks",
+    between=hull(0),
+    curve="affine up",
+    unit="same x",
+)

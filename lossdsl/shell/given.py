@@ -26,18 +26,29 @@ def compiled(loss: str, set_: list[str] | None, names: str | None = None, *, all
     """
     numbers = numbers_of("--set", "alpha", set_)
     path = Path(loss)
-    if not is_file(loss):
-        if is_path(loss):
-            raise no_file(loss, SUFFIXES, GIVE_LOSS)
-    elif path.suffix.lower() in KINDS:
+    if is_config(loss):
         written = document(path, read_text(path, GIVE_LOSS))
         loaded = loss_of(written, known=vocabulary_at(path, names) if names else None)
         return loaded.with_parameters({n: v for n, v in numbers.items() if all_used or n in loaded.parameters})
-    text = stdin() if loss == STDIN else read_text(path, GIVE_LOSS) if is_file(loss) else loss
+    text = text_of(loss)
     try:
         return _of_text(text, vocabulary_at(path if is_file(loss) else Path(STDIN), names), numbers, all_used)
     except LossError as failure:
         raise (failure if text != loss else meant_for(loss, failure)) from None
+
+
+def is_config(loss: str) -> bool:
+    """Whether it is a file of YAML, TOML or JSON."""
+    return is_file(loss) and Path(loss).suffix.lower() in KINDS
+
+
+def text_of(loss: str) -> str:
+    """The text itself, that of a file, or that on the input."""
+    if is_file(loss):
+        return read_text(Path(loss), GIVE_LOSS)
+    if is_path(loss):
+        raise no_file(loss, SUFFIXES, GIVE_LOSS)
+    return stdin() if loss == STDIN else loss
 
 
 def _of_text(text: str, vocabulary: Vocabulary, parameters: dict[str, str], all_used: bool) -> CompositeLoss:

@@ -1,5 +1,6 @@
 """A loss -> its terms, its source, its mathematics."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -7,11 +8,12 @@ from typing import Annotated
 import typer
 
 from lossdsl.backends import Coverage, coverage
+from lossdsl.known import report as reported
 from lossdsl.mathematics import picture
 from lossdsl.mathematics.formula import formula
 from lossdsl.meaning import expression
 from lossdsl.shell.given import compiled, data_of
-from lossdsl.shell.options import Data, LossText, Names, Set, Watch
+from lossdsl.shell.options import Data, Json, LossText, Names, Set, Watch
 from lossdsl.shell.terminal import print_table, shown
 from lossdsl.shell.watch import run
 
@@ -50,6 +52,24 @@ def _steps(covered: Coverage) -> list[str]:
 def _empty(covered: Coverage) -> str:
     empty = int((covered.steps == 0).sum())
     return f"{empty} of {len(covered.steps)} trials" if empty else "no trial"
+
+
+def report(
+    loss: LossText, given: Set = None, vocabulary: Names = None, as_json: Json = False, watch: Watch = False
+) -> None:
+    """Say of each term its sign, if it is convex, its unit, where its gradient is not finite, and what it can do."""
+
+    def work() -> None:
+        found = reported(compiled(loss, given, vocabulary))
+        if as_json:
+            print(json.dumps(found.to_dict(), indent=2))
+            return
+        print_table(found.table)
+        if found.notes:
+            print()
+            print_table([["term", "column", "note"], *found.notes])
+
+    run(work, loss, watch)
 
 
 def python(

@@ -221,6 +221,15 @@ def test_what_a_mask_leaves_out_may_be_nan():
     assert np.isfinite(slopes).all() and np.any(slopes)
 
 
+def test_gradients_of_data_that_are_not_numbers():
+    loss = ld.compile(
+        "mean(w*square(x))", "none", quantities={"x": "batch time", "w": ld.Quantity("trial_specs.w", "batch time")}
+    )
+    states, trials = {"x": jnp.array([[1.0, jnp.nan]])}, {"w": jnp.ones((1, 2))}
+    slopes = jax.grad(lambda states: sum(jnp.sum(r**2) for r in loss.residuals(states, trials).values()))(states)
+    assert_allclose(slopes["x"], [[1, np.nan]])
+
+
 def test_a_term_that_is_off_is_zero():
     loss = ld.compile({"off": "0*square(x)", "on": "square(x)"}, "none", quantities={"x": "batch time"})
     found = loss.residuals({"x": jnp.array([[jnp.nan, 1.0]])})

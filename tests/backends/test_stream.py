@@ -376,6 +376,9 @@ def test_what_lies_outside_of_the_language_is_refused():
     for steps in (0, 2.5, True, "5"):
         with pytest.raises(ld.LossValueError, match="`steps`"):
             ld.compile("position").stream(steps=steps)
+    for delay in (-1, 2.5, True, None):
+        with pytest.raises(ld.LossValueError, match="`delay`"):
+            ld.compile("position").stream(steps=5, delay=delay)
     with pytest.raises(ld.LossValueError, match="`form`"):
         ld.compile("position").python("rewards")
 
@@ -398,6 +401,18 @@ def test_data_that_do_not_fit_are_refused_at_the_first_step():
     for t in (0, -1, STEPS):
         with pytest.raises(ld.LossValueError, match=f"`t` cannot be {t}\n.* from 1 to {STEPS - 1}"):
             stream.update(stream.init(first), first, t)
+    # One trial is not stretched to those of the steps before, or to those of the targets.
+    one = jax.tree.map(lambda x: x[:1], first)
+    with pytest.raises(ld.LossDataError, match=r"`batch` has two lengths: .* \(1, 52, 2\)"):
+        stream.update(stream.init(first), one, 1)
+    for text in ("sum(nn_hidden)", "final(nn_hidden)", "sum(dot(effector.vel[:-2], effector.vel[2:]))"):
+        alone = ld.compile(text).stream(steps=STEPS)
+        with pytest.raises(ld.LossDataError, match=r"another shape than those before: \(1,.*\) where it was \(3,"):
+            alone.update(alone.init(first), one, 1)
+    for carry in (None, (), stream.init(first)[0], (*stream.init(first), 0)):
+        for use in (stream.finish, stream.per_trial, lambda carry: stream.update(carry, first, 1)):
+            with pytest.raises(ld.LossValueError, match="`carry` cannot be"):
+                use(carry)
     # Where it is not known how many steps there will be, their number is that of the trials.
     assert loss.stream(trial_specs).init(first)
     with pytest.raises(ld.LossDataError, match="`batch`"):

@@ -13,7 +13,7 @@ ONLY_CALLS = """
     no-leaves no-model path-raises not-held values-not-finite values-unknown not-regular too-big bad-config unused-parameter literal-range
     no-residuals negative-weight negative-factor too-long-for-sympy unknown-code cannot-rename no-data no-dt dt-not-fixed
     stream-late stream-delay stream-apart stream-whole stream-mask stream-steps stream-object stream-no-time step-shape
-    trials-joined
+    not-added trials-joined
 """.split()  # noqa: SIM905
 
 TEXTS = {

@@ -104,6 +104,10 @@ def test_values_and_gradients(smooth, dtype):
         assert_allclose(sum(np.sum(slopes[name] * along[name]) for name in along), slope, rtol=1e-7)
 
 
+# What stands where nothing counts.
+POISON = (np.inf, np.nan, -np.inf)
+
+
 def check_alone(formulas, smooth, vocabulary, arrays, starts, lengths, window=""):
     """Trials of one batch are what each is alone, whatever stands where nothing counts; one of them with gradients."""
     own = {f"r{i}": robustness(formula, smooth) for i, formula in enumerate(formulas)}
@@ -111,8 +115,8 @@ def check_alone(formulas, smooth, vocabulary, arrays, starts, lengths, window=""
     steps = np.arange(arrays["x"].shape[1])
     inside = np.stack([(steps >= a) & (steps < a + n) for a, n in zip(starts, lengths, strict=True)])
     odd = {n: np.array(a) for n, a in arrays.items()}
-    for name in "xyz":
-        by_trial(odd, name)[~inside] = np.nan
+    for name, poison in zip("xyz", POISON, strict=True):
+        by_trial(odd, name)[~inside] = poison
     found, slopes = values_and_gradients(texts, vocabulary, odd)
     for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
         one = trial(arrays, i, length, start)
@@ -226,9 +230,10 @@ def test_a_formula_is_a_row_of_a_vocabulary_and_an_argument():
     assert ld.compile(loss.to_config()["loss"], known).digest == loss.digest
 
 
-def test_a_mask_of_a_text_leaves_steps_out():
+@pytest.mark.parametrize("poison", POISON)
+def test_a_mask_of_a_text_leaves_steps_out(poison):
     arrays = sample(dtype=np.float32)
-    arrays["x"][~arrays["hold"]] = np.nan
+    arrays["x"][~arrays["hold"]] = poison
     texts = {
         "a": "robustness(always(x < 1, where=hold))",
         "e": "robustness(always(eventually(x > 0, where=hold, within=2)))",
@@ -239,6 +244,18 @@ def test_a_mask_of_a_text_leaves_steps_out():
     ahead = np.stack([x[:, t : t + 3].max(1) for t in range(10)], 1)
     assert_allclose(found["e"], np.where(np.isinf(ahead), 0, ahead).min(1))
     assert not slopes["x"][~arrays["hold"]].any()
+
+
+@pytest.mark.parametrize("smooth", SMOOTH)
+@pytest.mark.parametrize("poison", POISON)
+def test_no_slope_is_made_of_what_a_mask_leaves_out(poison, smooth):
+    arrays = sample(dtype=np.float32)
+    arrays["x"][~arrays["hold"]] = poison
+    formulas = ["always(x < 1, where=hold)", "always(eventually(x > 0, where=hold, within=2))"]
+    formulas += ["always(eventually(x > 0, where=hold))"]
+    texts = {f"r{i}": robustness(formula, smooth) for i, formula in enumerate(formulas)}
+    _, slopes = values_and_gradients(texts, PLAIN, arrays)
+    assert np.isfinite(slopes["x"]).all() and not slopes["x"][~arrays["hold"]].any()
 
 
 def test_formulas_that_look_ahead_by_themselves_may_have_other_steps():

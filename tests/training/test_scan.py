@@ -70,6 +70,13 @@ def test_what_is_no_number_of_steps_is_refused(more):
         ld.scan(lambda x, t: x, 1.0, **{"steps": 3, **more})
 
 
+@pytest.mark.parametrize("body", [lambda x, t: (x, None), lambda x, t: None, lambda x, t: [x]])
+def test_a_body_that_returns_no_carry_is_refused(body):
+    with pytest.raises(ld.LossValueError, match=r"`body` cannot be .* not the form of the carry") as caught:
+        ld.scan(body, 1.0, 3)
+    assert "the carry after the step alone" in caught.value.hint
+
+
 def test_carries_are_any_tree():
     carry = {"a": np.zeros(2), "b": [jnp.asarray(True)]}
     found = ld.scan(lambda c, t: {"a": c["a"] + 1, "b": c["b"]}, carry, 5)
