@@ -39,17 +39,20 @@ def is_free(node: Expr, *roots: str) -> bool:
 
     What only tells the length of something does not count.
     """
-    left, seen = [node], {node.content}
+    left, seen = [node], set[Any]()
     while left:
         part = left.pop()
-        if isinstance(part, Call):
-            more = [arg for i, arg in enumerate(part.args) if not _tells_length(part, i)]
-        else:
-            more = [part.meaning.expr] if isinstance(part, Name) and isinstance(part.meaning, Defined) else []
-            if isinstance(part, Name) and _lies_in(part, roots or ("states",)):
+        # A definition has the content of what it stands for.
+        key = part.name if isinstance(part, Name) else part.content
+        if key in seen:
+            continue
+        seen.add(key)
+        if isinstance(part, Name):
+            if _lies_in(part, roots or ("states",)):
                 return False
-        left += [arg for arg in more if arg.content not in seen]
-        seen |= {arg.content for arg in more}
+            left += [part.meaning.expr] if isinstance(part.meaning, Defined) else []
+        elif isinstance(part, Call):
+            left += [arg for i, arg in enumerate(part.args) if not _tells_length(part, i)]
     return True
 
 

@@ -56,7 +56,7 @@ def hold(loss, given, step=None, rtol=1e-9):
 # The operators whose example is a sum of squares.
 SQUARES = """
     + * / ** square stop_gradient sum mean sqnorm matvec quadratic_form huber log_cosh smooth_abs [] final initial diff
-    discount linear cosine exponential piecewise warmup cyclic greater less equal expand one_hot @
+    discount linear cosine exponential piecewise warmup cyclic greater less equal expand index length one_hot @
 """.split()  # noqa: SIM905
 
 
