@@ -1,10 +1,11 @@
 """Trees of any kind and losses over a vocabulary, drawn by hypothesis; data for them and what they then mean."""
 
+import os
 from fractions import Fraction
 
 import jax.numpy as jnp
 import numpy as np
-from hypothesis import assume, strategies as st
+from hypothesis import Phase, assume, settings, strategies as st
 
 import lossdsl as ld
 from lossdsl.language.definitions import Let
@@ -13,6 +14,10 @@ from lossdsl.operators.declaration import OPS
 from lossdsl.operators.logic import Look, Moment
 from lossdsl.operators.windows import Bound, Window
 from tests.oracle import Named, Oracle, plain
+
+# For random losses each of which is compiled, a few or as many as `COMPILED` says. To make a failure smaller would take
+# minutes, for each try is compiled too.
+COMPILED = settings(max_examples=int(os.environ.get("COMPILED", "12")), phases=[Phase.generate])
 
 SIZES = {"batch": 3, "time": 5, "xy": 2}
 # `long` has one step more. `S` and `E` are reserved by SymPy, `lambda` by Python.

@@ -21,6 +21,7 @@ def scan(
     *,
     chunk: int | str | None = "sqrt",
     key: Array | None = None,
+    progress: bool = False,
 ) -> Carry:
     """What is left after many steps, in the memory of few of them.
 
@@ -33,9 +34,11 @@ def scan(
         steps: How many steps, or which: `range(1, 100)`.
         chunk: How many steps are computed again at a time; `"sqrt"` for their square root, None to store all.
         key: For noise: each step is given a key that is made of this one and `t`, the same when it is computed again.
+        progress: Whether to show on the terminal how far it is, after each chunk; outside of `jit`, `grad` and `vmap`.
 
     Raises:
-        LossValueError: For `steps` or a `chunk` that is no number of steps, and a `body` that returns something else.
+        LossValueError: For `steps` or a `chunk` that is no number of steps, a `body` that returns something else, and
+            for `progress` in what JAX traces.
 
     Example:
         >>> import jax
@@ -60,6 +63,8 @@ def scan(
     def several(carry: Carry, first: Array, number: int) -> tuple[Carry, None]:
         return jax.lax.scan(step, carry, first + jnp.arange(number))
 
+    if progress:
+        return _shown(jax.jit(several, static_argnums=2), (carry, key), len(every), size)
     whole, left = divmod(len(every), size)
     if whole == 1 and not left:
         return several(carry, jnp.asarray(0), size)[0]
@@ -69,6 +74,26 @@ def scan(
     if not left:
         return carry
     return jax.checkpoint(lambda carry: several(carry, jnp.asarray(whole * size), left)[0])(carry)
+
+
+def _shown(several: Callable[..., Any], given: tuple[Any, Any], steps: int, size: int) -> Any:
+    """What is left of the carry after one chunk at a time, with a bar that shows how many there were."""
+    # Only who asks for it waits until this is imported.
+    from rich.progress import track
+
+    (carry, key), firsts = given, range(0, steps, size)
+    for first in track(firsts, description=f"{steps:,} steps", disable=not firsts):
+        if _is_traced((carry, key)):
+            break
+        carry, _ = several(carry, first, min(size, steps - first))
+    if _is_traced((carry, key)):
+        advice = "leave it out inside of `jit`, `grad` and `vmap`: what they trace runs later"
+        raise error("bad-argument", argument="progress", got="True where JAX traces", advice=advice)
+    return carry
+
+
+def _is_traced(tree: Any) -> bool:
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _counted(steps: Any) -> range:

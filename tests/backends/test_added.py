@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import Phase, assume, given, settings, strategies as st
+from hypothesis import assume, given, strategies as st
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
@@ -26,7 +26,7 @@ from tests.backends.test_stream import (
     split,
     timed,
 )
-from tests.strategies import losses, sample
+from tests.strategies import COMPILED, losses, sample
 from tests.streaming import axes_of, axes_of_time
 from tests.test_gallery import DISTINCT, drawn, page
 
@@ -215,8 +215,7 @@ def test_trials_of_different_lengths():
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found[0][1][0]))
 
 
-# To make a failure smaller takes minutes, for each try is compiled.
-@settings(max_examples=12, phases=[Phase.generate])
+@COMPILED
 @given(tree=losses(), seed=st.integers(0, 1000))
 def test_random_losses(tree, seed):
     try:

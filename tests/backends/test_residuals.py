@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import assume, given, strategies as st
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
 from lossdsl.operators import OPS
-from tests.backends.test_stream import reach
+from tests.backends.test_stream import VOCABULARY as RANDOM, reach, split
+from tests.strategies import COMPILED, losses, sample
 from tests.test_gallery import DISTINCT, drawn, page
 
 pytestmark = pytest.mark.slow
@@ -198,6 +200,22 @@ def rows(vocabulary=VOCABULARY):
 def test_sums_of_squares(vocabulary, sizes):
     with jax.enable_x64(True):
         hold(rows(vocabulary), arrays(np.random.default_rng(0), *sizes))
+
+
+@COMPILED
+@given(tree=losses(), seed=st.integers(0, 1000))
+def test_squares_of_random_losses(tree, seed):
+    """Of whatever a term is: its square."""
+    try:
+        terms = ld.compile(tree, RANDOM).terms
+        loss = ld.compile({f"row_{i}": f"square({term.expr})" for i, term in enumerate(terms)}, RANDOM)
+    except ld.LossError:
+        assume(False)
+    with jax.enable_x64(True):
+        arrays = split(sample(seed, False))
+        left, _ = squared(loss, arrays, 3.0)
+        assume(left is not None)
+        hold(left, arrays, 3.0, rtol=1e-7)
 
 
 def test_what_a_mask_leaves_out_may_be_nan():

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import Phase, assume, given, settings, strategies as st
+from hypothesis import assume, given, strategies as st
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
 from lossdsl.operators import OPS
-from tests.strategies import NUMBERS, SHAPES, TERMS, losses, sample
+from tests.strategies import COMPILED, NUMBERS, SHAPES, TERMS, losses, sample
 from tests.streaming import axes_of_time, both, hold, rewarded, rollout
 from tests.test_gallery import DISTINCT, drawn, page
 
@@ -112,8 +112,7 @@ def split(arrays):
     ]
 
 
-# To make a failure smaller takes minutes, for each try is compiled.
-@settings(max_examples=12, phases=[Phase.generate])
+@COMPILED
 @given(tree=losses(), seed=st.integers(0, 1000))
 def test_random_losses(tree, seed):
     try:

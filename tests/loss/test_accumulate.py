@@ -7,14 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import Phase, assume, given, settings, strategies as st
+from hypothesis import assume, given, strategies as st
 from numpy.testing import assert_allclose
 
 import lossdsl as ld
 from lossdsl.operators import OPS
 from tests.backends.test_stream import VOCABULARY as RANDOM, split
 from tests.scale.shared import batch_axes
-from tests.strategies import losses, sample
+from tests.strategies import COMPILED, losses, sample
 from tests.test_gallery import DISTINCT, drawn, page
 
 pytestmark = pytest.mark.slow
@@ -110,8 +110,7 @@ def test_examples_of_all_operators():
                 )
 
 
-# To make a failure smaller takes minutes, for each try is compiled.
-@settings(max_examples=15, phases=[Phase.generate])
+@COMPILED
 @given(tree=losses(), seed=st.integers(0, 1000), size=st.integers(1, 3))
 def test_random_losses(tree, seed, size):
     try:

@@ -77,6 +77,28 @@ def test_a_body_that_returns_no_carry_is_refused(body):
     assert "the carry after the step alone" in caught.value.hint
 
 
+@pytest.mark.parametrize(("steps", "chunk"), LOOPS, ids=str)
+def test_with_a_bar_it_is_the_same(steps, chunk, capsys):
+    def body(x, t, key):
+        return 0.9 * x + jax.random.normal(key) * t
+
+    shown, plain = (
+        ld.scan(body, 1.0, steps, chunk=chunk, key=jax.random.key(3), progress=bar) for bar in (True, False)
+    )
+    assert_allclose(shown, plain, rtol=1e-6)
+    number = len(steps) if isinstance(steps, range) else steps
+    assert f"{number} steps" in capsys.readouterr().out or not number
+
+
+def test_a_bar_in_what_is_traced_is_refused():
+    def run(x, gain=1.0):
+        return ld.scan(lambda x, t: gain * x, x, 4, progress=True)
+
+    for traced in (jax.grad(run), jax.jit(run), lambda x: jax.grad(lambda gain: run(x, gain))(x)):
+        with pytest.raises(ld.LossValueError, match="`progress` cannot be True where JAX traces"):
+            traced(1.0)
+
+
 def test_carries_are_any_tree():
     carry = {"a": np.zeros(2), "b": [jnp.asarray(True)]}
     found = ld.scan(lambda c, t: {"a": c["a"] + 1, "b": c["b"]}, carry, 5)
