@@ -114,6 +114,8 @@ class _Squares:
     def product(self, node: Call) -> list[Expr]:
         """Squares times what is not negative."""
         x, factor = node.args
+        if x == factor:
+            return [x]
         if is_free(node, "states", "model"):
             return [self.free(node)]
         for square, other in ((x, factor), (factor, x)):

@@ -158,6 +158,8 @@ mean(sqnorm(v), axis=(batch, time))
 greater(x, 0)*cost
 where(greater(x, 0), cost, 2*square(x - 1))
 where(hold, square(x[1:]), 0)
+x*x
+3*(x[1:] - y)*(x[1:] - y)
 spread(x)
 sum(spread(final(v))*share, axis=xy)
 exp(scale)*cost + sqnorm(x, axis=batch)
