@@ -11,6 +11,8 @@ import pytest
 import lossdsl as ld
 from lossdsl import adaptive
 
+pytestmark = pytest.mark.slow
+
 PLANE = ld.Vocabulary(quantities={"pos": ld.Quantity("states.pos", "batch time xy")})
 TEXT = "warmup(1, 10)*sqnorm(pos) as near + alpha*sqnorm(pos - 3) as far + 0.5*final(sqnorm(pos)) as end"
 

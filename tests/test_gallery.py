@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path("examples/gallery").resolve()))
 import figures
 import page
 
+pytestmark = pytest.mark.slow
+
 # Of one length no two axes of an example; 2 and 3 are those of the plane and of space.
 DISTINCT = {"batch": 5, "time": 6, "xy": 2}
 DISTINCT |= {"hidden": 7, "output": 4, "muscle": 4, "unit": 7, "joint": 4, "foot": 7, "state": 4, "control": 3}

@@ -9,6 +9,8 @@ from hypothesis import assume, given, settings, strategies as st
 import lossdsl as ld
 from lossdsl.language import call
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY = ld.Vocabulary(
     quantities={
         "x": ("states.x", "batch time"),

@@ -12,6 +12,8 @@ from lossdsl.errors import MESSAGES
 from tests.conformance import stored
 from tests.conformance.wrong import ONLY_CALLS
 
+pytestmark = pytest.mark.slow
+
 TOLERANCES = {"float32": (2e-4, 5e-5), "float64": (1e-6, 1e-8)}
 ROWS = ("quantities", "terms", "parameters")
 BY_NAME = ("epochs", "events")

@@ -15,7 +15,7 @@ import lossdsl as ld
 from tests.feedbax import stand_ins
 from tests.feedbax.their_losses import DESIGNS, installed
 
-pytestmark = pytest.mark.filterwarnings("ignore:the loss reads")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:the loss reads")]
 
 STEPS = 100
 

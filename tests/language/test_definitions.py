@@ -64,6 +64,7 @@ def _may_be_given(node):
     return isinstance(node, Name | Number) or (isinstance(node, Call) and node.op.name not in ("+", "neg", "*", "/"))
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(moved())
 def test_a_call_is_what_its_definition_says_written_out(pair):
@@ -81,6 +82,7 @@ def test_a_call_is_what_its_definition_says_written_out(pair):
     assert ld.compile(str(tree), VOCABULARY).digest == loss.digest
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(moved())
 def test_text_and_canonical_text_are_the_same_definitions(pair):

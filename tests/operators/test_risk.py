@@ -8,6 +8,8 @@ from scipy.optimize import minimize_scalar
 
 import lossdsl as ld
 
+pytestmark = pytest.mark.slow
+
 VOCABULARY = ld.Vocabulary({"x": "batch", "good": "batch", "path": "batch time", "both": "batch item"})
 
 
