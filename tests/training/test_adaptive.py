@@ -1,7 +1,5 @@
 """Adaptive weights: each method against its paper's formula by hand, on a toy problem, and in `scan`."""
 
-import doctest
-
 import jax
 import jax.numpy as jnp
 import jax.random as jr
@@ -470,8 +468,3 @@ def test_mistakes(call, code, expected):
         call()
     assert caught.value.code == code
     assert str(caught.value) == expected
-
-
-def test_what_the_page_shows():
-    shown = doctest.testfile("../../docs/adaptive-weights.md")
-    assert shown.failed == 0 < shown.attempted
