@@ -331,11 +331,11 @@ def losses(draw):
     return Let((*defined.values(), tree), names=tuple(Name(name=name) for name in defined)) if defined else tree
 
 
-def compiled(loss):
+def compiled(loss, vocabulary=VOCABULARY, but=ld.LossValueError):
     """The loss; one whose weight is not a finite number is rightly refused."""
     try:
-        return ld.compile(loss, VOCABULARY)
-    except ld.LossValueError:
+        return ld.compile(loss, vocabulary)
+    except but:
         assume(False)
 
 

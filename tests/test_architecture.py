@@ -31,7 +31,7 @@ STOREYS = {
     "backends": """model sizes data reader trajectories lower masks shared python emit joined mesh program apart
         residuals when lines meet stream stepwise added coverage feedbax""",
     "mathematics": "table notebook symbols steps pieces logic latex formula mathml picture",
-    "loss": """finite scalars values gradients parts algebra compiler changed plain evaluate residuals stream added
+    "loss": """scalars finite values gradients parts algebra compiler changed plain evaluate residuals stream added
         shown summed batch accumulate state loss make diff""",
     "known": "units reading dangers report",
     "configs": "keys yaml_text files project schema config store",

@@ -11,11 +11,10 @@ from lossdsl.backends.lower import Lowering
 from lossdsl.backends.stepwise import StreamProgram, built, summed_over_time
 from lossdsl.backends.when import LAST, Edge
 from lossdsl.errors import LossError, error
-from lossdsl.language import Call, Expr, Name, Number, call
+from lossdsl.language import ONE, ZERO, Call, Expr, Name, call
 from lossdsl.meaning import Defined, Term
 from lossdsl.operators import OPS, TIME, stated
 
-_ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
 # What takes the value of one step.
 _PICKS = "final"
 
@@ -119,11 +118,11 @@ def _as_sum(node: Call) -> Expr:
         even = tuple(axis for axis in others if axis not in masked)
         x = call("mean", x, static=stated(even)) if even else x
         total = call("sum", mask, static=stated(masked))
-        return call("/", call("sum", x, mask, static=stated(masked)), call("where", total, total, _ONE))
+        return call("/", call("sum", x, mask, static=stated(masked)), call("where", total, total, ONE))
     if others:
         x = call("mean", x, mask, static=stated(others))
     elif mask.axes:
-        x = call("where", mask, x, _ZERO)
+        x = call("where", mask, x, ZERO)
     return call("/", call("sum", x, static=TIME), Call((x,), OPS["length"], TIME))
 
 

@@ -8,11 +8,9 @@ from lossdsl.backends.joined import joined, reads, trials_joined
 from lossdsl.backends.program import Program, build
 from lossdsl.backends.sizes import sized
 from lossdsl.errors import LossError
-from lossdsl.language import Call, Expr, Name, Number, call
+from lossdsl.language import ONE, ZERO, Call, Expr, Name, call
 from lossdsl.meaning import Defined, Term, computed, lacks_length, summed
 from lossdsl.operators import BATCH, stated
-
-_ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +83,9 @@ class _Ending:
             self.counts[self.label] = self.count(node, mask)
         if rest:
             return Call((x, mask), node.op, stated(rest), span=node.span)
-        if mask == _ONE:
+        if mask == ONE:
             return x
-        left = call("where", mask, x, _ZERO)
+        left = call("where", mask, x, ZERO)
         return call("*", left, mask) if node.op.name == "sum" else left
 
     def count(self, node: Call, mask: Expr) -> Expr:

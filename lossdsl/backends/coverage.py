@@ -8,11 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from lossdsl.backends.program import build
-from lossdsl.language import Call, Expr, Number, call, window_text
+from lossdsl.language import ONE, Call, Expr, Number, call, window_text
 from lossdsl.meaning import Defined, Term, each_name, unwindowed
 from lossdsl.operators import OPS, TIME
-
-_ONE = Number(value=Fraction(1))
 
 
 class Coverage(NamedTuple):
@@ -61,7 +59,7 @@ def _numbers(node: Call) -> dict[str, Expr]:
     more = tuple(axis for axis in mask.axes or () if axis != TIME)
     wide = Call((number, operand), OPS["expand"], more) if more else number
     windowed = Call((wide, mask), node.op, node.static)
-    ones = Call((_ONE, operand), OPS["expand"], (*more, TIME))
+    ones = Call((ONE, operand), OPS["expand"], (*more, TIME))
     return {
         "steps": call("sum", Call((ones, mask), node.op, node.static)),
         "first": call("initial", windowed),

@@ -7,11 +7,10 @@ that joins places. The masks of a result are followed down to its operands.
 """
 
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 from typing import NamedTuple
 
 from lossdsl.backends.sizes import sized
-from lossdsl.language import Call, Expr, Name, Number, call, subscript_text
+from lossdsl.language import ONE, ZERO, Call, Expr, Name, Number, call, subscript_text
 from lossdsl.meaning import Defined, aliased, any_of, computed, summed
 from lossdsl.operators import (
     GRADIENT_WHERE,
@@ -28,7 +27,6 @@ from lossdsl.operators import (
 
 # A definition that unfolds to more nodes than this is computed for all steps, though one is asked for.
 _MOST_UNFOLDED = 50
-_ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
 # Their slopes are 1 and -1.
 _SUMS = ("+", "neg")
 _STEPS_OF = ("final", "initial", "[]")
@@ -135,7 +133,7 @@ class Lowering:
         below = self.behind(tuple(inner), arg)
         for expr in ones:
             if set(expr.axes or ()) & set(below.axes or ()):
-                below = call("where", expr, below, _ONE)
+                below = call("where", expr, below, ONE)
         return below if _is_number(arg) else _gradient_where(below, ends)
 
     def moved(self, masks: Masks, node: Call) -> Expr | None:
@@ -193,7 +191,7 @@ def _is_number(node: Expr) -> bool:
 def _own(node: Call, i: int) -> Masks:
     """The mask that an operator itself lays on an operand, and on the gradient into it."""
     if node.op.name == "where" and i > 0:
-        mask = node.args[0] if i == 1 else call("where", node.args[0], _ZERO, _ONE)
+        mask = node.args[0] if i == 1 else call("where", node.args[0], ZERO, ONE)
     else:
         given = dict(zip(node.op.defaults, node.args, strict=False))
         if "where" not in node.op.named or given.get("where", node.args[i]) is node.args[i]:

@@ -1,12 +1,10 @@
 """Expressions -> the quantities that stand as masks, and those that stand as numbers; what is 0 or 1 alone."""
 
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 
-from lossdsl.language import Call, Expr, Name, Number
+from lossdsl.language import ONE, ZERO, Call, Expr, Name, Number
 from lossdsl.meaning import Defined, Quantity, aliased
 
-_ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
 Definition = Callable[[Defined], Expr]
 # What gives one of its operands back or 0, and the operands that it may give.
 _GIVES = dict.fromkeys(("[]", "own_slice", "rename", "expand", "max", "min", "abs"), (0,)) | {
@@ -48,7 +46,7 @@ def denied(node: Expr, is_flag: Callable[[Expr], bool]) -> Expr | None:
     """The expression that is 0 where, and only where, this one is not: `x` of `1 - x` and of `where(x, 0, 1)`."""
     if not isinstance(node, Call):
         return None
-    if node.op.name == "where" and node.args[1:] == (_ZERO, _ONE):
+    if node.op.name == "where" and node.args[1:] == (ZERO, ONE):
         return node.args[0]
     less = _less_than_one(node)
     return less if less is not None and is_flag(less) else None
@@ -56,7 +54,7 @@ def denied(node: Expr, is_flag: Callable[[Expr], bool]) -> Expr | None:
 
 def _less_than_one(node: Call) -> Expr | None:
     """The expression `x` of `1 - x`."""
-    if node.op.name != "+" or len(node.args) != 2 or node.args[0] != _ONE:
+    if node.op.name != "+" or len(node.args) != 2 or node.args[0] != ONE:
         return None
     minus = node.args[1]
     return minus.args[0] if isinstance(minus, Call) and minus.op.name == "neg" else None

@@ -10,13 +10,12 @@ from lossdsl.backends.masks import is_flag
 from lossdsl.backends.program import Program, build
 from lossdsl.backends.sizes import sized
 from lossdsl.errors import LossError, error
-from lossdsl.language import Call, Expr, Name, Number, call
+from lossdsl.language import ZERO, Call, Expr, Name, Number, call
 from lossdsl.meaning import Defined, Object, Term, computed, summed
 from lossdsl.operators import OPS, RAVELED, ROOT, TIME, WEIGHING, Op, stated
 
 # As many as this come of a chain of definitions that doubles a few times.
 _MOST = 1_000
-_ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +141,8 @@ class _Squares:
 
     def choice(self, node: Call) -> list[Expr]:
         mask, x, y = node.args
-        taken: list[Expr] = [call("where", mask, _wide(expr, node), _ZERO) for expr in self.of(x)]
-        return taken + [call("where", mask, _ZERO, _wide(expr, node)) for expr in self.of(y)]
+        taken: list[Expr] = [call("where", mask, _wide(expr, node), ZERO) for expr in self.of(x)]
+        return taken + [call("where", mask, ZERO, _wide(expr, node)) for expr in self.of(y)]
 
     def operand(self, node: Call) -> list[Expr]:
         """The operand, where a mask leaves it in, times the root of the mask."""
@@ -153,7 +152,7 @@ class _Squares:
         found: list[Expr] = [x]
         for mask in self.checked(node, masks):
             if mask.axes:
-                found = self.times([call("where", mask, x, _ZERO)], mask)
+                found = self.times([call("where", mask, x, ZERO)], mask)
         return [self.unsummed(expr, node.along) for expr in found]
 
     def root(self, node: Call) -> list[Expr]:

@@ -6,11 +6,9 @@ from fractions import Fraction
 from lossdsl.backends.lines import Place
 from lossdsl.backends.meet import Plan
 from lossdsl.backends.when import Fixed, Held, Planned, Streamed
-from lossdsl.language import Call, Expr, Number, call
+from lossdsl.language import ONE, ZERO, Call, Expr, Number, call
 from lossdsl.meaning import Defined
 from lossdsl.operators import OPS, PLACED, TIME, UNDIFFED, UNSLICED, named
-
-_ONE, _ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
 
 
 def plan(definition: Callable[[Defined], Expr], known: bool, steps: int | None, delay: int) -> Plan:
@@ -89,14 +87,14 @@ def _discounted(plan: Plan, node: Call) -> Planned:
     plan.needs_steps(node)
     if not masks:
         like = [Call((x,), OPS[name], TIME) for name in ("index", "length")]
-        ramp = call("**", call("/", call("+", like[0], _ONE), like[1]), exponent)
+        ramp = call("**", call("/", call("+", like[0], ONE), like[1]), exponent)
         return plan.of(call("*", x, plan.called(f"ramp of {node}", ramp)))
     (mask,) = masks
     if not isinstance(plan.of(mask).when, Fixed) or TIME not in (mask.axes or ()):
         raise plan.refused("stream-whole", node)
-    ones = call("+", call("*", _ZERO, mask), _ONE)
+    ones = call("+", call("*", ZERO, mask), ONE)
     ramp = Call((ones, exponent, mask), node.op, TIME, span=node.span)
-    return plan.of(call("*", call("where", mask, x, _ZERO), plan.called(f"ramp of {node}", ramp)))
+    return plan.of(call("*", call("where", mask, x, ZERO), plan.called(f"ramp of {node}", ramp)))
 
 
 def _placed(plan: Plan, node: Call) -> Planned:
@@ -110,7 +108,7 @@ def _placed(plan: Plan, node: Call) -> Planned:
             raise plan.refused("stream-whole", node)
         there = Streamed(when.start)
         stops = told.stops if isinstance(told, Streamed) else ()
-        found = call("where", tree, _ONE, _ZERO)
+        found = call("where", tree, ONE, ZERO)
         if by > 0:
             found = call("where", plan.inside(there), found, Number(value=Fraction(stands)))
         return Planned(Streamed(start, stops), found)
@@ -120,7 +118,7 @@ def _placed(plan: Plan, node: Call) -> Planned:
         return plan.plain(node)
     if plan.known:
         return Planned(Fixed(), node.over([tree, shift, before, plan.length(told, {TIME: None})]))
-    return Planned(told, call("where", plan.row(tree, told, by, stands), _ONE, _ZERO))
+    return Planned(told, call("where", plan.row(tree, told, by, stands), ONE, ZERO))
 
 
 def _spread(plan: Plan, node: Call) -> Planned:
@@ -135,7 +133,7 @@ def _spread(plan: Plan, node: Call) -> Planned:
     start, *_ = str(node.static).split(":")
     if node.op is UNDIFFED or node.static.count(":") != 1 or start.startswith("-") or when.start.from_end:
         raise plan.refused("stream-whole", node)
-    found = call("where", plan.inside(when), tree, _ZERO)
+    found = call("where", plan.inside(when), tree, ZERO)
     return Planned(Streamed(when.start.later(-int(start or 0)), of.stops, when.stride), found)
 
 

@@ -24,13 +24,16 @@ class Reading:
 
     def __init__(self, parameters: Mapping[str, float]):
         self.parameters = parameters
+        self.bodies: dict[Expr, Expr] = {}
         self.definitions: dict[Defined, Expr] = {}
         self.found: dict[Expr, Known] = {}
         self.measured: dict[Expr, Unit] = {}
 
     def body(self, term: Term) -> Expr:
         """The body of a term as it is computed, for which all that it is made of is known then."""
-        body = summed(term.expr)
+        if term.expr in self.bodies:
+            return self.bodies[term.expr]
+        body = self.bodies[term.expr] = summed(term.expr)
         # What is needed first is looked at first, so that no question descends a chain of definitions.
         for name in each_name([body], self.definition).values():
             self.of(name)

@@ -16,6 +16,8 @@ from lossdsl.language.exact import (
     is_sayable as is_sayable,
 )
 from lossdsl.language.expr import (
+    ONE as ONE,
+    ZERO as ZERO,
     Call as Call,
     Expr as Expr,
     Fault as Fault,

@@ -335,6 +335,9 @@ def _is_negated(node: Expr) -> bool:
     return isinstance(node, Call) and node.op.name == "neg"
 
 
+ONE, ZERO = Number(value=Fraction(1)), Number(value=Fraction(0))
+
+
 def by_default(default: Default) -> Expr:
     """The operand that a call has where its text gives none."""
     return Name(name=default) if isinstance(default, str) else Number(value=default or Fraction(0))

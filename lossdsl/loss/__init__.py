@@ -14,6 +14,12 @@ from lossdsl.loss.gradients import (
 from lossdsl.loss.loss import AbstractLoss as AbstractLoss, CompositeLoss as CompositeLoss
 from lossdsl.loss.make import compile as compile
 from lossdsl.loss.parts import check_single as check_single
-from lossdsl.loss.scalars import on_device as on_device
+from lossdsl.loss.scalars import is_traced as is_traced, on_device as on_device
 from lossdsl.loss.stream import DELAY as DELAY
-from lossdsl.loss.values import LossDict as LossDict, cells as cells, shortest as shortest, summary as summary
+from lossdsl.loss.values import (
+    LossDict as LossDict,
+    cells as cells,
+    finite as finite,
+    in_json as in_json,
+    shortest as shortest,
+)

@@ -11,7 +11,7 @@ from lossdsl.backends import Program, check_tree
 from lossdsl.errors import LossError, error
 from lossdsl.language import described_number, exact_number
 from lossdsl.loss.parts import is_ensemble
-from lossdsl.loss.scalars import as_scalar, as_vector, check_there, on_device
+from lossdsl.loss.scalars import as_scalar, as_vector, check_there, is_traced, on_device
 from lossdsl.loss.values import LossDict
 from lossdsl.meaning import ROOTS, Term
 
@@ -92,7 +92,7 @@ def arguments(loss: Any, own: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]
     """
     numbers, parameters, program = own["held"].array, own["parameters"], own["program"]
     check_there(numbers)
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in (numbers, *parameters.values())):
+    if is_traced((numbers, *parameters.values())):
         return numbers, parameters, program.by_label(numbers)
     x64, narrow = jax.config.read("jax_enable_x64"), np.float32
     if x64 and numbers.dtype == narrow:

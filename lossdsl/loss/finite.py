@@ -9,6 +9,7 @@ import numpy as np
 
 from lossdsl.backends import Program
 from lossdsl.errors import error
+from lossdsl.loss.scalars import is_traced
 from lossdsl.meaning import Quantity
 
 _MOST_NAMED = 4
@@ -20,7 +21,7 @@ def check_finite(values: Any, program: Program | None = None, arrays: Sequence[A
     Raises:
         LossDataError: With the terms, the quantities, and the place of the first number that is not finite.
     """
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values)):
+    if is_traced(jax.tree.leaves(values)):
         raise error("values-unknown")
     found = [text for label, value in values.items() if (text := _first(label, value))]
     found = found or [text for text in [_first("total", values.total)] if text]

@@ -11,6 +11,7 @@ from jax import Array
 
 from lossdsl.backends import trainable
 from lossdsl.errors import LossError, described, did_you_mean, error, listed
+from lossdsl.loss.scalars import is_traced
 from lossdsl.loss.values import LossDict
 from lossdsl.operators import wide
 
@@ -252,8 +253,9 @@ def _known(array: Any) -> Any:
 def _unless_zero(cosines: Any, first: Any, second: Any) -> Any:
     """The cosines, NaN where a norm is 0: put in at the end, for a NaN that is computed stops `jax_debug_nans`."""
     cosines, first, second = map(_known, (cosines, first, second))
-    is_traced = any(isinstance(array, jax.core.Tracer) for array in (cosines, first, second))
-    return (jnp.where if is_traced else np.where)((first == 0) | (second == 0), np.nan, cosines)
+    return (jnp.where if is_traced((cosines, first, second)) else np.where)(
+        (first == 0) | (second == 0), np.nan, cosines
+    )
 
 
 def _normalised(rows: Array) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ from lossdsl.backends import Program, Residuals, residuals
 from lossdsl.errors import LossError, error
 from lossdsl.loss.evaluate import arguments, given_step
 from lossdsl.loss.parts import check_single
+from lossdsl.loss.scalars import is_traced
 from lossdsl.operators import BATCH
 
 _FOUND: "WeakKeyDictionary[Program, Residuals]" = WeakKeyDictionary()
@@ -43,7 +44,7 @@ def residuals_of(loss: Any, states: Any, trial_specs: Any, model: Any, step: Any
         program.check(program.pick(states, trial_specs, model))
         raise
     # Under `grad` this is known, and the values are not.
-    if not any(isinstance(array, jax.core.Tracer) for array in (odd, *made.values())) and odd.any():
+    if not is_traced((odd, *made.values())) and odd.any():
         _check_factors(loss, np.asarray(odd), (states, trial_specs, model, step))
     # `jit` sorts the keys.
     return {label: made[label] for label in program.terms}

@@ -1,7 +1,7 @@
 """Exact numbers to arrays of the default float type, and back."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -35,9 +35,14 @@ class Held:
         return cls(labels, *arrays)
 
 
+def is_traced(values: Iterable[Any]) -> bool:
+    """Whether JAX traces one of these, so that its numbers are not known."""
+    return any(isinstance(value, jax.core.Tracer) for value in values)
+
+
 def as_vector(values: Mapping[str, Any], spans: Mapping[str, Span | None] | None = None, dtype: Any = None) -> Array:
     """Weights by label as one array: all at once where they are all well, else one by one, each with its place."""
-    if any(isinstance(value, jax.core.Tracer) for value in values.values()):
+    if is_traced(values.values()):
         return jnp.stack([as_scalar(value, "the weight of", label) for label, value in values.items()])
     dtype, places = dtype or jnp.result_type(float), spans or {}
     if all(isinstance(value, Fraction | float) for value in values.values()):

@@ -11,7 +11,7 @@ from jax import Array
 
 from lossdsl.backends import Program
 from lossdsl.errors import described, error
-from lossdsl.loss.scalars import Held, check_there
+from lossdsl.loss.scalars import Held, check_there, is_traced
 
 _KINDS = {"weights": "weight", "parameters": "parameter", "terms": "array"}
 _MOST_NAMED = 6
@@ -175,8 +175,7 @@ def _on_host(array: Any) -> Any:
 
 
 def _stacked(weights: list[Any]) -> Any:
-    traced = any(isinstance(weight, jax.core.Tracer) for weight in weights)
-    return jnp.stack(weights, axis=-1) if traced else np.stack(weights, axis=-1)
+    return jnp.stack(weights, axis=-1) if is_traced(weights) else np.stack(weights, axis=-1)
 
 
 def _placed(array: Any, old: Any) -> Any:

@@ -1,6 +1,7 @@
 """A loss, the trials and the model -> what takes the states in one step at a time, and gives the same `LossDict`."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import equinox as eqx
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.backends import (
+    Program,
     StreamProgram,
     as_scaled,
     build_stream,
@@ -221,15 +223,22 @@ def check_step(stream: Stream, arrays: tuple[Any, ...]) -> None:
     Raises:
         LossDataError: For arrays that do not fit.
     """
-    quantities = {**stream.program.fixed, **stream.program.observed}
-    known = dict(zip(stream.program.fixed, stream.given, strict=True))
-    lengths = [stream.steps] if stream.steps is not None else _possible(quantities, known)
+    _check_shapes(stream.loss.program, stream.program, stream.given, stream.steps, tuple(map(_shape, arrays)))
+
+
+# The states of one step are as those of the step before.
+@lru_cache(maxsize=32)
+def _check_shapes(
+    whole: Program, program: StreamProgram, given: tuple[Any, ...], steps: int | None, observed: tuple[Any, ...]
+) -> None:
+    quantities = {**program.fixed, **program.observed}
+    known = dict(zip(program.fixed, given, strict=True))
     failures = []
-    for steps in lengths:
-        for (name, quantity), array in zip(stream.program.observed.items(), arrays, strict=True):
-            known[name] = _of_all_steps(array, quantity.dimensions, steps)
+    for length in [steps] if steps is not None else _possible(quantities, known):
+        for (name, quantity), array in zip(program.observed.items(), observed, strict=True):
+            known[name] = _of_all_steps(array, quantity.dimensions, length)
         try:
-            return stream.loss.program.check([known[name] for name in stream.loss.program.quantities])
+            return whole.check([known[name] for name in whole.quantities])
         except LossError as failure:
             failures.append(failure)
     raise failures[0].with_traceback(None)

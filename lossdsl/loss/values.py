@@ -194,6 +194,16 @@ def summary(values: LossDict) -> list[dict[str, Any]]:
     ]
 
 
+def in_json(values: LossDict) -> list[dict[str, Any]]:
+    """The same as JSON can hold it."""
+    return [{key: finite(value) for key, value in row.items()} for row in summary(values)]
+
+
+def finite(value: Any) -> Any:
+    """What JSON can hold: None for a number that is not finite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def table(values: LossDict) -> list[str]:
     """The lines of a table: a header, the terms, the total."""
     return aligned(cells(values), right=range(1, len(_COLUMNS)))

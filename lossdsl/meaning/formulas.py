@@ -1,18 +1,16 @@
 """Formulas -> what is computed of them: arithmetic, and operators that look ahead; and what no formula may be."""
 
-from fractions import Fraction
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from lossdsl.errors import LossError, error
-from lossdsl.language import MAX_DEPTH, Call, Expr, Label, Name, Number, call
+from lossdsl.language import MAX_DEPTH, ZERO, Call, Expr, Label, Name, call
 from lossdsl.meaning.defined import Defined
 from lossdsl.operators import HARD, TIME, Axes, Look
 
 # A definition is written out wherever a formula is made of it.
 _MOST_UNFOLDED = 5_000
 READ = ("robustness", "violation")
-_ZERO = Number(value=Fraction(0))
 # Of definitions, so that each is worked out once, however often it is used.
 _KNOWN: "WeakKeyDictionary[Defined, _Facts]" = WeakKeyDictionary()
 
@@ -164,7 +162,7 @@ def opened(node: Call) -> Expr:
     if node.op.name == "robustness":
         return read.at(node.span)
     margin = node.args[1]
-    missed = call("neg", read) if margin == _ZERO else call("+", margin, call("neg", read))
+    missed = call("neg", read) if margin == ZERO else call("+", margin, call("neg", read))
     return call("relu", missed, span=node.span)
 
 
@@ -208,8 +206,8 @@ class _Opening:
     def compared(self, node: Call) -> Expr:
         low, high = node.args if node.op.name == "<" else node.args[::-1]
         distance: Expr = call("+", high, call("neg", low), span=node.span)
-        if low == _ZERO or high == _ZERO:
-            distance = call("neg", low, span=node.span) if high == _ZERO else high
+        if low == ZERO or high == ZERO:
+            distance = call("neg", low, span=node.span) if high == ZERO else high
         return distance if self.sharpness is None else call("*", self.sharpness, distance)
 
 

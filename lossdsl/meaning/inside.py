@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from lossdsl.errors import LossError, error
-from lossdsl.language import Call, Expr, Name, Number, call, subscript_text
+from lossdsl.language import ZERO, Call, Expr, Name, Number, call, subscript_text
 from lossdsl.meaning.ahead import lasting
 from lossdsl.meaning.defined import Defined, each_name
 from lossdsl.meaning.formulas import READ, opened
@@ -19,7 +19,6 @@ from lossdsl.meaning.quantity import Quantity
 from lossdsl.meaning.spans import Timed, first_of, shifted
 from lossdsl.operators import BATCH, OPS, OWN_SLICE, TIME, Look, named
 
-_ZERO = Number(value=Fraction(0))
 _OF_FORMULAS = "compare them in one window, or let each look ahead by itself: `always(x@hold < 1) and always(y < 1)`"
 
 
@@ -92,7 +91,7 @@ def _of_name(node: Name) -> Inside | None:
         case Defined() as meaning:
             if meaning not in _DEFINED:
                 # What is needed first stands first, so that a chain of definitions is not descended.
-                for name in each_name([node], lambda inner: _ZERO if inner in _DEFINED else inner.expr).values():
+                for name in each_name([node], lambda inner: ZERO if inner in _DEFINED else inner.expr).values():
                     inner = name.meaning
                     if isinstance(inner, Defined) and inner not in _DEFINED:
                         _DEFINED[inner] = unwindowed(inner.expr)
@@ -128,7 +127,7 @@ def _applied(node: Call, args: list[Expr], insides: list[Inside | None]) -> Foun
     if not sums:
         raise error("no-window", node.span, operator=node.op.name)
     # What is 0 counts for nothing in a sum of products.
-    outside = [call("where", mask, arg, _ZERO) if TIME in (arg.axes or ()) else arg for arg in args]
+    outside = [call("where", mask, arg, ZERO) if TIME in (arg.axes or ()) else arg for arg in args]
     return node.over(outside), kept
 
 
@@ -144,7 +143,7 @@ def _sliced(node: Call, args: list[Expr], insides: list[Inside | None]) -> Found
         return reduced(call("final", x), [x], inside.mask), None
     if isinstance(at, int):
         if at >= 0:
-            return node.over([call("where", inside.mask, x, _ZERO)]), None
+            return node.over([call("where", inside.mask, x, ZERO)]), None
         return Call((x, inside.mask), OWN_SLICE, subscript_text(at), span=node.span), None
     start, stop, stride = at
     if stride in (None, 1) and all(bound is None or bound >= 0 for bound in (start, stop)):
@@ -242,7 +241,7 @@ def length_of(node: Call, args: list[Expr], insides: list[Inside | None]) -> Fou
     inside = insides[0] if insides else None
     if inside is None or inside.mask is None or named(node.static) != (TIME,):
         return node.over(args), None
-    ones = call("where", inside.mask, Number(value=Fraction(1)), _ZERO)
+    ones = call("where", inside.mask, Number(value=Fraction(1)), ZERO)
     return call("sum", call("*", ones, _like(args[0]))), None
 
 

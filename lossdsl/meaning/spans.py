@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any, Protocol
 
 from lossdsl.errors import LossError, Span, did_you_mean, error, listed
-from lossdsl.language import Call, Expr, Name, Number, call, is_name, of_number, parse, window_of, window_text
+from lossdsl.language import ZERO, Call, Expr, Name, Number, call, is_name, of_number, parse, window_of, window_text
 from lossdsl.meaning.clock import Clock
 from lossdsl.meaning.defined import Defined, each_name, unfolded_size
 from lossdsl.meaning.quantity import Quantity
@@ -17,7 +17,6 @@ from lossdsl.operators import BATCH, END, OPS, PLACED, TIME, Bound, Window
 _HALF = Fraction(1, 2)
 # What says where trials end stands in each mask.
 _MOST_UNFOLDED = 1_000
-_ZERO = Number(value=Fraction(0))
 
 
 @dataclass(frozen=True)
@@ -200,7 +199,7 @@ class Spans:
         """A duration in steps: a whole number, where the vocabulary says how long one is."""
         dt = self.clock.dt
         if not seconds:
-            return _ZERO
+            return ZERO
         if dt is None:
             raise error("no-dt", span, found=str(span) if span else f"{seconds}s")
         if isinstance(dt, Fraction):

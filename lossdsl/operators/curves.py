@@ -7,7 +7,7 @@ grows with it, of a concave one where it falls. Source: Grant, Boyd and Ye (2006
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lossdsl.operators.signs import At, Known, Range, is_numbered
+from lossdsl.operators.signs import At, Known, Range, is_hard, is_numbered
 
 
 class Curve(NamedTuple):
@@ -151,4 +151,4 @@ def choice(at: At) -> str:
 
 def hard(rule: str) -> Callable[[At], str]:
     """What holds for extremes that are not smoothed."""
-    return lambda at: rule if getattr(at.static, "smooth", "hard") == "hard" else ""
+    return lambda at: rule if is_hard(at) else ""

@@ -130,10 +130,11 @@ def joined(parts: Sequence[Range]) -> Range:
 
 def hard(sign: Sign) -> Sign:
     """What holds for extremes that are not smoothed."""
-    return lambda at: sign(at) if _is_hard(at) else ANY
+    return lambda at: sign(at) if is_hard(at) else ANY
 
 
-def _is_hard(at: At) -> bool:
+def is_hard(at: At) -> bool:
+    """Whether an extreme is not smoothed."""
     return getattr(at.static, "smooth", "hard") == "hard"
 
 

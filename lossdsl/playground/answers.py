@@ -12,7 +12,7 @@ from lossdsl.backends import Trajectories
 from lossdsl.configs import write_yaml
 from lossdsl.errors import LossError, error
 from lossdsl.language import described_number, exact_number, shown_axes
-from lossdsl.loss import CompositeLoss, LossDict, cells, compile, summary
+from lossdsl.loss import CompositeLoss, LossDict, cells, compile, in_json
 from lossdsl.meaning import Term, Vocabulary, expression
 from lossdsl.playground.courses import Courses
 from lossdsl.playground.formulas import tree
@@ -177,9 +177,4 @@ def _copies(loss: CompositeLoss) -> dict[str, str]:
 def _values(values: LossDict) -> dict[str, Any]:
     """The table of the command line, and its numbers for what is drawn."""
     *rows, total = cells(values)[1:]
-    numbers = [{key: _finite(value) for key, value in row.items()} for row in summary(values)]
-    return {"rows": rows, "total": total[3], "numbers": numbers}
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+    return {"rows": rows, "total": total[3], "numbers": in_json(values)}

@@ -11,7 +11,8 @@ import numpy as np
 
 from lossdsl.backends import Lowering, Program, build
 from lossdsl.errors import LossError
-from lossdsl.language import Call, Expr, Name, Number, call
+from lossdsl.language import ZERO, Call, Expr, Name, call
+from lossdsl.loss import finite
 from lossdsl.meaning import Defined, Term, computed, summed, unwindowed
 from lossdsl.operators import BATCH, OPS, TIME, stated
 
@@ -25,7 +26,6 @@ MOST_COURSES = 40
 _PICKS = {"final": -1, "initial": 0}
 # What `time` counts behind it are frequencies.
 _SPECTRUM = OPS["power_spectrum"].rule
-_ZERO = Number(value=Fraction(0))
 # What `time` is called where it is to stay.
 _STAYS = "step of the plot"
 
@@ -74,7 +74,7 @@ def course(term: Term) -> Course | None:
 
 def _course(label: str, operand: Expr, text: str, mask: Expr | None, at: int | None) -> Course:
     over = tuple(axis for axis in operand.axes or () if axis not in (BATCH, TIME))
-    expr = operand if mask is None else call("where", mask, operand, _ZERO)
+    expr = operand if mask is None else call("where", mask, operand, ZERO)
     return Course(label, expr, text, over, _first(operand), at)
 
 
@@ -171,10 +171,6 @@ def _row(one: Course, values: Any) -> dict[str, Any]:
         "over": list(one.over),
         "numbered": one.first is not None,
         "steps": [first + int(start) for start in starts],
-        "at": None if at is None else {"step": first + at, "value": _finite(mean[at])},
-        **{kind: [_finite(value) for value in line] for kind, line in lines.items()},
+        "at": None if at is None else {"step": first + at, "value": finite(float(mean[at]))},
+        **{kind: [finite(value) for value in line.tolist()] for kind, line in lines.items()},
     }
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None

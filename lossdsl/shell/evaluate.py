@@ -1,15 +1,14 @@
 """A loss and data -> the value of each term."""
 
 import json
-import math
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lossdsl.backends import example
 from lossdsl.disk import packaged
 from lossdsl.errors import error
-from lossdsl.loss import LossDict, cells, shortest, summary
+from lossdsl.loss import LossDict, cells, finite, in_json, shortest
 from lossdsl.shell.given import compiled, data_of, numbers_of
 from lossdsl.shell.options import Data, Json, LossText, Names, Set, Watch, Weight
 from lossdsl.shell.terminal import print_table
@@ -55,8 +54,8 @@ def evaluate(
 
 
 def _print_json(values: LossDict, digest: str) -> None:
-    terms = [{key: _finite(value) for key, value in row.items()} for row in summary(values)]
-    print(json.dumps({"terms": terms, "total": _finite(shortest(values.total)), "digest": digest}, indent=2))
+    total = finite(shortest(values.total))
+    print(json.dumps({"terms": in_json(values), "total": total, "digest": digest}, indent=2))
 
 
 def demo() -> None:
@@ -71,7 +70,3 @@ def print_values(values: LossDict) -> None:
     """Print the table of what a loss gives."""
     rows = cells(values)
     print_table(rows, right=range(1, len(rows[0])))
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

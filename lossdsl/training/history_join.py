@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from lossdsl.errors import described, error
-from lossdsl.loss import LossDict
+from lossdsl.loss import LossDict, is_traced
 from lossdsl.training.history_file import held_steps
 
 
@@ -23,7 +23,7 @@ def joined(first: Any, later: Any) -> tuple[LossDict, LossDict | None, Array]:
         advice = "give a `LossHistory`, such as one that `LossHistory.load` read"
         raise error("bad-argument", argument="later", got=described(later), advice=advice)
     leaves = jax.tree.leaves((first, later))
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+    if is_traced(leaves):
         raise error("bad-argument", argument="later", got="a traced history", advice="join them outside of `jit`")
     shape, other = first.train.total.shape[:-1], later.train.total.shape[:-1]
     if shape != other:

@@ -10,6 +10,7 @@ from jax import Array
 
 from lossdsl.errors import error
 from lossdsl.language import check_count
+from lossdsl.loss import is_traced
 
 Carry = TypeVar("Carry")
 
@@ -83,17 +84,13 @@ def _shown(several: Callable[..., Any], given: tuple[Any, Any], steps: int, size
 
     (carry, key), firsts = given, range(0, steps, size)
     for first in track(firsts, description=f"{steps:,} steps", disable=not firsts):
-        if _is_traced((carry, key)):
+        if is_traced(jax.tree.leaves((carry, key))):
             break
         carry, _ = several(carry, first, min(size, steps - first))
-    if _is_traced((carry, key)):
+    if is_traced(jax.tree.leaves((carry, key))):
         advice = "leave it out inside of `jit`, `grad` and `vmap`: what they trace runs later"
         raise error("bad-argument", argument="progress", got="True where JAX traces", advice=advice)
     return carry
-
-
-def _is_traced(tree: Any) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _counted(steps: Any) -> range:

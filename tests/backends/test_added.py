@@ -26,7 +26,7 @@ from tests.backends.test_stream import (
     split,
     timed,
 )
-from tests.strategies import COMPILED, losses, sample
+from tests.strategies import COMPILED, compiled, losses, sample
 from tests.streaming import axes_of, axes_of_time
 from tests.test_gallery import DISTINCT, drawn, page
 
@@ -218,10 +218,7 @@ def test_trials_of_different_lengths():
 @COMPILED
 @given(tree=losses(), seed=st.integers(0, 1000))
 def test_random_losses(tree, seed):
-    try:
-        loss = ld.compile(tree, VOCABULARY)
-    except ld.LossError:
-        assume(False)
+    loss = compiled(tree, VOCABULARY, but=ld.LossError)
     with jax.enable_x64(True):
         arrays = split(sample(seed, False))
         left, _ = allowed(loss, VOCABULARY, arrays, 5)

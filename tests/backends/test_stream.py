@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 import lossdsl as ld
 from lossdsl.operators import OPS
-from tests.strategies import COMPILED, NUMBERS, SHAPES, TERMS, losses, sample
+from tests.strategies import COMPILED, NUMBERS, SHAPES, TERMS, compiled, losses, sample
 from tests.streaming import axes_of_time, both, hold, rewarded, rollout
 from tests.test_gallery import DISTINCT, drawn, page
 
@@ -115,10 +115,7 @@ def split(arrays):
 @COMPILED
 @given(tree=losses(), seed=st.integers(0, 1000))
 def test_random_losses(tree, seed):
-    try:
-        loss = ld.compile(tree, VOCABULARY)
-    except ld.LossError:
-        assume(False)
+    loss = compiled(tree, VOCABULARY, but=ld.LossError)
     with jax.enable_x64(True):
         arrays = split(sample(seed, False))
         assume(refusal(loss, arrays, steps=5, step=3.0) is None)

@@ -3,12 +3,12 @@
 import jax
 import numpy as np
 import pytest
-from hypothesis import Phase, assume, given, settings, strategies as st
+from hypothesis import Phase, given, settings, strategies as st
 
 import lossdsl as ld
 from lossdsl.operators import OPS
 from lossdsl.playground.courses import MOST_COURSES, MOST_POINTS, Courses
-from tests.strategies import VOCABULARY, losses, sample
+from tests.strategies import VOCABULARY, compiled, losses, sample
 
 NAMES = {
     "x": "batch time xy",
@@ -153,10 +153,7 @@ def test_operators_have_a_course(part):
 @settings(max_examples=15, phases=[Phase.generate])
 @given(tree=losses(), seed=st.integers(0, 1000), special=st.booleans())
 def test_random_losses(tree, seed, special):
-    try:
-        loss = ld.compile(tree, VOCABULARY)
-    except ld.LossError:
-        assume(False)
+    loss = compiled(tree, VOCABULARY, but=ld.LossError)
     with jax.enable_x64(True):
         data = sample(seed, special), None, None
         rows = {row["label"]: row for row in Courses(loss.terms).values(data, loss.parameters, np.int64(3))}
