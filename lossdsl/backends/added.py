@@ -11,7 +11,7 @@ from lossdsl.backends.lower import Lowering
 from lossdsl.backends.stepwise import StreamProgram, built, summed_over_time
 from lossdsl.backends.when import LAST, Edge
 from lossdsl.errors import LossError, error
-from lossdsl.language import ONE, ZERO, Call, Expr, Name, call
+from lossdsl.language import ONE, ZERO, Call, Expr, Name, call, descending
 from lossdsl.meaning import Defined, Term
 from lossdsl.operators import OPS, TIME, stated
 
@@ -36,6 +36,7 @@ class Added:
     order: int
 
 
+@descending()
 def added(terms: tuple[Term, ...], steps: int, delay: int) -> Added:
     """What each of so many steps adds to the terms.
 

@@ -8,7 +8,7 @@ from lossdsl.backends.joined import joined, reads, trials_joined
 from lossdsl.backends.program import Program, build
 from lossdsl.backends.sizes import sized
 from lossdsl.errors import LossError
-from lossdsl.language import ONE, ZERO, Call, Expr, Name, call
+from lossdsl.language import ONE, ZERO, Call, Expr, Name, call, descending
 from lossdsl.meaning import Defined, Term, computed, lacks_length, summed
 from lossdsl.operators import BATCH, stated
 
@@ -29,6 +29,7 @@ class Apart:
     sums: frozenset[str]
 
 
+@descending()
 def apart(terms: tuple[Term, ...]) -> Apart:
     """What each trial has of the terms alone.
 

@@ -10,7 +10,7 @@ from lossdsl.backends.masks import is_flag
 from lossdsl.backends.program import Program, build
 from lossdsl.backends.sizes import sized
 from lossdsl.errors import LossError, error
-from lossdsl.language import ZERO, Call, Expr, Name, Number, call
+from lossdsl.language import ZERO, Call, Expr, Name, Number, call, descending
 from lossdsl.meaning import Defined, Object, Term, computed, summed
 from lossdsl.operators import OPS, RAVELED, ROOT, TIME, WEIGHING, Op, stated
 
@@ -31,6 +31,7 @@ class Residuals:
     labels: dict[str, list[str]]
 
 
+@descending()
 def residuals(terms: tuple[Term, ...]) -> Residuals:
     """What squares to the terms.
 

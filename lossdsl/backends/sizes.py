@@ -59,21 +59,32 @@ def _beside(node: Call, i: int, likes: Likes) -> Likes:
 
 def _holder(node: Expr, axis: str) -> Expr:
     """What is as long along an axis as an expression, and takes no lengths itself; as little of it as that needs."""
-    node = aliased(node)
-    if isinstance(node, Name) and isinstance(node.meaning, Defined):
-        if not lacks_length(node) and node.meaning.size > _MOST_UNFOLDED:
-            return node
-        found = _holder(_unfolded(node), axis)
+    passed: list[Name] = []
+    while True:
+        node = aliased(node)
+        if isinstance(node, Name) and isinstance(node.meaning, Defined):
+            if not lacks_length(node) and node.meaning.size > _MOST_UNFOLDED:
+                break
+            passed.append(node)
+            node = _unfolded(node)
+        elif not isinstance(node, Call):
+            break
+        elif (like := _alike(node, axis)) is None:
+            node = _sized(node, {})
+            break
+        else:
+            node = like
+    for name in reversed(passed):
         # An array, or steps of one; what else is made in it is made already.
-        return found if lacks_length(node) or found.size <= _SMALL else node
-    if not isinstance(node, Call):
-        return node
-    # Elementwise, or the same along another axis.
-    if node.op.rule.each_step and axis not in named(node.static):
-        for arg in node.args:
-            if (arg.axes or {}).get(axis, FREE) != FREE:
-                return _holder(arg, axis)
-    return _sized(node, {})
+        node = node if lacks_length(name) or node.size <= _SMALL else name
+    return node
+
+
+def _alike(node: Call, axis: str) -> Expr | None:
+    """The first operand that is as long, of an operator that is elementwise or the same along another axis."""
+    if not node.op.rule.each_step or axis in named(node.static):
+        return None
+    return next((arg for arg in node.args if (arg.axes or {}).get(axis, FREE) != FREE), None)
 
 
 def _told(node: Call, likes: Likes) -> Expr:
@@ -101,7 +112,8 @@ def check_one_time(expr: Expr, sizes: Mapping[str, Axes | None], arrays: Mapping
     names = each_name([expr])
     bodies = [expr, *(name.meaning.expr for name in names.values() if isinstance(name.meaning, Defined))]
     # Those that nothing beside them tells.
-    asking = (n for body in bodies for n in _sized(body, {}).walk() if isinstance(n, Call) and lacks_length(n))
+    sizing = (_sized(body, {}) for body in bodies if any(map(lacks_length, body.walk())))
+    asking = (n for body in sizing for n in body.walk() if isinstance(n, Call) and lacks_length(n))
     node = next((n for n in asking if TIME in named(n.static)), None)
     timed = [name for name in names if TIME in (sizes.get(name) or {})] if node else []
     for other in timed[1:]:

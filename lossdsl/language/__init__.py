@@ -48,5 +48,5 @@ from lossdsl.language.text import (
     subscript_text as subscript_text,
     window_text as window_text,
 )
-from lossdsl.language.tree import MAX_DEPTH as MAX_DEPTH
+from lossdsl.language.tree import MAX_DEPTH as MAX_DEPTH, descending as descending
 from lossdsl.language.windows import window_of as window_of

@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, Self
@@ -104,6 +105,19 @@ class Node:
             node = stack.pop()
             yield node
             stack += reversed(node.args)
+
+
+@contextmanager
+def descending() -> Iterator[None]:
+    """Whatever descends further than Python does is told to be nested too deeply, such as a chain of definitions.
+
+    Raises:
+        LossSyntaxError: With the limit of one expression.
+    """
+    try:
+        yield
+    except RecursionError:
+        raise error("too-deep", limit=MAX_DEPTH) from None
 
 
 def depth_of(args: tuple[Node, ...], span: Span | None) -> int:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lossdsl.errors import LossError, described, did_you_mean, error
-from lossdsl.language import MAX_DEPTH, is_name, parse, read
+from lossdsl.language import descending, is_name, parse, read
 from lossdsl.loss.algebra import check_ours, grouped
 from lossdsl.loss.parts import Parts, Written, still_used
 from lossdsl.meaning import (
@@ -121,9 +121,8 @@ def collector_paused() -> Iterator[None]:
 def told_by_term(loss: Any) -> Iterator[None]:
     """Errors in a text of a mapping say in which term it is, and one that is nested too deeply is told so."""
     try:
-        yield
-    except RecursionError:
-        raise error("too-deep", limit=MAX_DEPTH) from None
+        with descending():
+            yield
     except LossError as failure:
         for one in failure.errors if isinstance(loss, Mapping) else ():
             if one.span and not one.term:
