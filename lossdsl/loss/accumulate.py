@@ -52,8 +52,8 @@ def accumulate(
         step: The training iteration, for a loss that needs it.
         size: How many trials a part has at most; all of them if None. Part j of k has every k-th trial from j on: so a
             batch that is shared out over devices stays where it is, if their number divides that of a part.
-        where: How much each trial counts, an array: 0 for padding. All alike if None. Padding goes through `rollout`
-            too: fill it with what has a finite gradient, such as a trial once more.
+        where: How much each trial counts, an array: 0 for padding. All alike if None. In place of padding `rollout`
+            is given the first trial that counts once more, so that whatever stands there is in nothing.
         key: For noise: each trial is given a key that is made of this one and its place in the batch, whatever the
             parts are.
         axes: Where the arrays of the trials have `batch`, and None for what all trials share, as `in_axes` of
@@ -97,7 +97,10 @@ def accumulate(
     numbers, parameters, _ = arguments(loss, vars(loss))
     step = given_step(loss.program, step)
     weights = dict(zip(loss.labels, loss.program.weights(numbers, parameters, step), strict=True))
-    shares = _shares(loss, found, trial_specs, (parameters, step), batch.counting(where))
+    counts = batch.counting(where)
+    if where is not None:
+        batch.fill(counts)
+    shares = _shares(loss, found, trial_specs, (parameters, step), counts)
     keys = None if key is None else jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(batch.trials))
 
     def of_part(trained: Any, given: Any) -> tuple[Any, dict[str, Array]]:
@@ -138,7 +141,7 @@ def _shares(loss: Any, found: Apart, trial_specs: Any, given: tuple[Any, Any], c
         parts = found.counts.per_trial(*given, found.counts.pick(None, trial_specs, None))
     shares = {}
     for label in loss.labels:
-        share = counting * parts[label] if label in parts else counting
+        share = jnp.where(counting == 0, 0, counting * parts[label]) if label in parts else counting
         total = jnp.sum(share)
         shares[label] = share if label in found.sums else share / jnp.where(total == 0, 1, total)
     return shares

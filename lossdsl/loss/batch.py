@@ -53,6 +53,12 @@ class Batch:
             raise error("bad-argument", argument="where", got=described(where), advice=advice)
         return jnp.asarray(where, jnp.result_type(float))
 
+    def fill(self, counts: Array) -> None:
+        """In place of trials that do not count put the first that does: a NaN there is none of the gradient's."""
+        inside, places = counts != 0, jnp.arange(self.trials)
+        first = places == jnp.min(places, where=inside, initial=self.trials)
+        self._rows = [None if rows is None else _filled(jnp.asarray(rows), inside, first) for rows in self._rows]
+
     def split(self, shares: dict[str, Array], keys: Array | None) -> Any:
         """All parts, one after the other; those that lack a trial have one once more that does not count."""
         size = -(-self.trials // self.parts)
@@ -77,6 +83,14 @@ class Batch:
         places = zip(rows, self._axes, self._shared, strict=True)
         leaves = [leaf if axis is None else jnp.moveaxis(row, 0, axis) for row, axis, leaf in places]
         return jax.tree.unflatten(self._form, leaves)
+
+
+def _filled(rows: Array, inside: Array, first: Array) -> Array:
+    # A sum and no `rows[first]`: of trials that are shared out over devices it sends that of one.
+    if jnp.issubdtype(rows.dtype, jax.dtypes.prng_key):
+        return rows
+    inside, first = (mask.reshape(-1, *(1 for _ in rows.shape[1:])) for mask in (inside, first))
+    return jnp.where(inside, rows, jnp.sum(rows, axis=0, where=first, keepdims=True, dtype=rows.dtype))
 
 
 def _spread(axes: Any, trial_specs: Any) -> list[Any]:

@@ -221,6 +221,18 @@ def taken(trials, axes, places):
     return jax.tree.unflatten(form, [x if axis is None else np.take(x, places, axis) for x, axis in pairs])
 
 
+def poisoned(trials, axes, places, poison):
+    """The trials, of which some hold nothing but what is no number."""
+    leaves, form = jax.tree.flatten(trials)
+    found = []
+    for x, axis in zip(leaves, jax.tree.leaves(axes, is_leaf=lambda x: x is None), strict=True):
+        x = np.array(x)
+        if axis is not None and x.dtype.kind == "f":
+            np.moveaxis(x, axis, 0)[places] = poison
+        found.append(x)
+    return jax.tree.unflatten(form, found)
+
+
 def test_padding_counts_in_nothing():
     """The values and the gradient are those of the trials that there are, whatever else stands there."""
     loss = rows([line for line in ENDS.strip().splitlines() if "@" not in line])
@@ -232,15 +244,28 @@ def test_padding_counts_in_nothing():
         wanted = whole(loss, model, kept, None)
         for size in (2, 7):
             hold(ld.accumulate(loss, rollout, model, padded, size=size, axes=axes, where=real), wanted)
-        # Of a value that is NaN nothing is left.
-        padded[STATES]["x"][0] = np.nan
-        values, _ = ld.accumulate(loss, rollout, model, padded, size=2, axes=axes, where=real)
-        hold(values, wanted[0])
+        # Of what is NaN or infinite nothing is left, in the gradient too.
+        for poison in (np.nan, np.inf, -np.inf):
+            odd = poisoned(padded, axes, np.flatnonzero(real == 0), poison)
+            hold(ld.accumulate(loss, rollout, model, odd, size=2, axes=axes, where=real), wanted)
         nothing = ld.accumulate(loss, rollout, model, kept, size=3, axes=axes, where=jnp.zeros(4))
         assert all(np.all(leaf == 0) for leaf in jax.tree.leaves((nothing[0].total, nothing[1])))
         # What is a weight for a mask is one here.
         twice = ld.accumulate(loss, rollout, model, kept, axes=axes, where=jnp.full(4, 2))[0]
         assert_allclose(twice["row_0"], wanted[0]["row_0"])
+
+
+def test_padding_is_a_trial_that_counts():
+    """A rollout that knows no zero, and none that stands beside other signs, meets none."""
+    x = -jnp.arange(1.0, 9.0).reshape(4, 2)
+    filled = x.at[jnp.array([0, 3])].set(jnp.nan)
+
+    def logarithms(model, x):
+        return {"y": model["gain"] * jnp.log(-x)}
+
+    loss, model = ld.compile("mean(square(y - x))", PLANE), {"gain": jnp.array(2.0)}
+    found = ld.accumulate(loss, logarithms, model, filled, size=3, where=jnp.array([0, 1, 1, 0]))
+    hold(found, ld.accumulate(loss, logarithms, model, x[1:3]), 1e-6)
 
 
 class Line(eqx.Module):
