@@ -7,7 +7,7 @@ import numpy as np
 import lossdsl as ld
 
 SOURCE = """
-Haarnoja et al. (2018), Soft actor-critic algorithms and applications, eq. (5), (7) and (18), with the smallest of two
+Haarnoja et al. (2018), Soft actor-critic algorithms and applications, eq. (7), (5) and (18), with the smallest of two
 critics.
 """
 EASIER = "`stop_gradient` says in the text what each of three losses leaves alone; their sum is one loss to descend."
@@ -28,8 +28,8 @@ LOSS = """\
 alpha = exp(log_alpha)
 soft_value = min(q.next, axis=critic) - alpha*log_prob.next
 target = stop_gradient(reward + gamma*(1 - done)*soft_value)
-0.5*sum(square(q - target), axis=critic) as critics
-+ (stop_gradient(alpha)*log_prob - min(q.policy, axis=critic)) as actor
+(stop_gradient(alpha)*log_prob - min(q.policy, axis=critic)) as actor
++ 0.5*sum(square(q - target), axis=critic) as critics
 - alpha*stop_gradient(log_prob + entropy) as temperature
 """
 
@@ -54,8 +54,8 @@ def reference(states, trial_specs, model, step, held=None):
     target = trial_specs["reward"] + 0.99 * (1 - trial_specs["done"]) * soft_value
     policy, surprise = states["policy"], fixed["policy"]["log_prob"] - 6.0
     return {
-        "critics": sum(0.5 * np.mean((q - target) ** 2) for q in states["q"].T),
         "actor": np.mean(alpha * policy["log_prob"] - np.min(policy["q"], axis=1)),
+        "critics": sum(0.5 * np.mean((q - target) ** 2) for q in states["q"].T),
         "temperature": -np.mean(np.exp(model["log_alpha"]) * surprise),
     }
 
@@ -67,7 +67,7 @@ def by_hand(states, trial_specs, model, step):
     soft_value = jnp.min(following["q"], axis=1) - alpha * following["log_prob"]
     target = held(trial_specs["reward"] + 0.99 * (1 - trial_specs["done"]) * soft_value)
     return {
-        "critics": 0.5 * jnp.mean(jnp.sum((states["q"] - target[:, None]) ** 2, axis=1)),
         "actor": jnp.mean(held(alpha) * policy["log_prob"] - jnp.min(policy["q"], axis=1)),
+        "critics": 0.5 * jnp.mean(jnp.sum((states["q"] - target[:, None]) ** 2, axis=1)),
         "temperature": -alpha * jnp.mean(held(policy["log_prob"]) - 6.0),
     }

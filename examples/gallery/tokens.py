@@ -23,8 +23,8 @@ LOSS = """\
 log_z = logsumexp(logits)
 to_uniform = log_z - mean(logits, axis=word)
 smoothed = (1 - epsilon)*cross_entropy(logits, target) + epsilon*to_uniform
-mean(smoothed, where=valid, axis=(batch, time)) as prediction
-+ 1e-4*mean(square(log_z), where=valid, axis=(batch, time)) as z_loss
+1e-4*mean(square(log_z), where=valid, axis=(batch, time)) as z_loss
++ mean(smoothed, where=valid, axis=(batch, time)) as prediction
 """
 
 
@@ -44,7 +44,7 @@ def reference(states, trial_specs, model, step):
         labels = 0.9 * (np.arange(len(powers)) == trial_specs["target"][text, time]) + 0.1 / len(powers)
         prediction -= np.sum(labels * np.log(powers / powers.sum())) / len(there)
         z_loss += 1e-4 * np.log(powers.sum()) ** 2 / len(there)
-    return {"prediction": prediction, "z_loss": z_loss}
+    return {"z_loss": z_loss, "prediction": prediction}
 
 
 def by_hand(states, trial_specs, model, step):
@@ -56,6 +56,6 @@ def by_hand(states, trial_specs, model, step):
     smoothed = log_z - 0.9 * chosen - 0.1 * jnp.mean(logits, axis=-1)
     count = jnp.sum(valid)
     return {
-        "prediction": jnp.sum(jnp.where(valid, smoothed, 0)) / count,
         "z_loss": 1e-4 * jnp.sum(jnp.where(valid, log_z**2, 0)) / count,
+        "prediction": jnp.sum(jnp.where(valid, smoothed, 0)) / count,
     }

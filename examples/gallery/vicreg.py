@@ -10,7 +10,7 @@ SOURCE = """
 Bardes, Ponce and LeCun (2022), VICReg: variance-invariance-covariance regularization for self-supervised learning,
 eq. (1) to (6), with the weights 25, 25 and 1 of its experiments.
 """
-EASIER = "A covariance is a `dot` along the batch with a renamed copy; `one_hot` of `index` is the identity matrix."
+EASIER = "What is done to both views is written once; `one_hot` of `index` is the identity matrix."
 VOCABULARY = ld.Vocabulary(
     quantities={
         "z.a": ld.Quantity("states.a", "batch latent", r"\mathbf{z}", doc="the code of one view"),
@@ -20,14 +20,13 @@ VOCABULARY = ld.Vocabulary(
 LOSS = """\
 a = z.a - mean(z.a, axis=batch)
 b = z.b - mean(z.b, axis=batch)
-covariance_a = dot(a, rename(a, latent=other), axis=batch)/(length(axis=batch) - 1)
-covariance_b = dot(b, rename(b, latent=other), axis=batch)/(length(axis=batch) - 1)
-spread_a = sqrt(var(z.a, axis=batch, ddof=1) + 1e-4)
-spread_b = sqrt(var(z.b, axis=batch, ddof=1) + 1e-4)
+spread(c) = sqrt(sum(square(c), axis=batch)/(length(axis=batch) - 1) + 1e-4)
+covariance(c) = dot(c, rename(c, latent=other), axis=batch)/(length(axis=batch) - 1)
 others = 1 - one_hot(index(axis=latent), axis=other)
+together(c) = mean(sqnorm(covariance(c)*others, axis=other), axis=latent)
 25*sqnorm(z.a - z.b) as invariance
-+ 25*mean(relu(1 - spread_a) + relu(1 - spread_b), axis=latent) as variance
-+ mean(sum((square(covariance_a) + square(covariance_b))*others, axis=other), axis=latent) as covariance
++ 25*mean(relu(1 - spread(a)) + relu(1 - spread(b)), axis=latent) as variance
++ (together(a) + together(b)) as covariance
 """
 
 

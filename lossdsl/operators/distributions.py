@@ -2,6 +2,7 @@
 
 from functools import partial
 from math import inf
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,44 +13,38 @@ from lossdsl.operators.along import classes, features
 from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import nonzero, op, wide
 from lossdsl.operators.fold import Fold, Parts
-from lossdsl.operators.reductions import all_in, picked
+from lossdsl.operators.reductions import all_in, is_in, left_in, picked
 from lossdsl.operators.signs import binary_entropy, entropy, from_least, from_to, never_negative
 from lossdsl.operators.singular import LABELS
 
 
-def _powers(x: Array, where: Array, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """The numbers that a mask leaves in less the largest, else -inf, their exponentials, and the largest."""
-    valid = jnp.broadcast_to(nonzero(where), x.shape)
-    top = jnp.max(jnp.where(valid, x, -jnp.inf), axis=axis)
-    top = jax.lax.stop_gradient(jnp.where(jnp.isfinite(top), top, 0))
-    less = jnp.where(valid, x - jnp.expand_dims(top, axis), -jnp.inf)
-    return less, jnp.exp(less), top
+def _powers(x: Array, where: Any, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
+    """The numbers that a mask leaves in less the largest, else -inf, the sum of their exponentials, and the largest.
 
-
-def _summed(x: Array, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """The exponentials of the numbers less the largest, their sum, and the largest.
-
-    As `jax.nn.log_softmax` has them, so that XLA computes once what a loss asks for in several ways.
+    Where that is infinite it is 0 here: infinity less itself is NaN. Everything that is made of logits begins so, that
+    XLA may compute once what a loss asks for in several ways.
     """
-    top = jax.lax.stop_gradient(jnp.max(x, axis=axis, keepdims=True))
-    powers = jnp.exp(x - top)
-    return powers, jnp.sum(powers, axis=axis, keepdims=True), top
+    left = x if all_in(where) else jnp.where(nonzero(where), x, -jnp.inf)
+    top = jax.lax.stop_gradient(jnp.max(left, axis=axis))
+    top = jnp.where(jnp.isfinite(top), top, 0)
+    less = left - jnp.expand_dims(top, axis)
+    return less, jnp.sum(jnp.exp(less), axis=axis), top
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _surprise(logits: Array, label: Array, axis: int) -> Array:
     """The negative of `log_softmax` at one class, which needs no array of all."""
-    _, total, top = _summed(logits, (axis,))
-    return jnp.squeeze(jnp.log(total) - (picked(logits, label, axis) - top), axis)
+    _, total, top = _powers(logits, 1, (axis,))
+    return jnp.log(total) - (jnp.squeeze(picked(logits, label, axis), axis) - top)
 
 
 @_surprise.defjvp
 def _(axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     logits, label = primals
-    powers, total, _ = _summed(logits, (axis,))
+    less, total, _ = _powers(logits, 1, (axis,))
     classes = jnp.arange(logits.shape[axis]).reshape([-1 if i == axis else 1 for i in range(logits.ndim)])
     # The scatter that is the gradient of what is picked would be one more pass over all classes.
-    slope = powers / total - (label == classes)
+    slope = jnp.exp(less) / jnp.expand_dims(total, axis) - (label == classes)
     return _surprise(logits, label, axis), jnp.sum(slope * tangents[0], axis=axis)
 
 
@@ -74,8 +69,8 @@ def softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # t
     """
     if all_in(where):
         return jax.nn.softmax(wide(x), axis)
-    _, powers, _ = _powers(wide(x), where, axis)
-    return powers / _or_one(jnp.sum(powers, axis=axis, keepdims=True))
+    less, total, _ = _powers(wide(x), where, axis)
+    return jnp.exp(less) / jnp.expand_dims(_or_one(total), axis)
 
 
 @op(
@@ -94,17 +89,15 @@ def log_softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array: 
     of those alone where it is not 0, and 0 elsewhere.
     Source: `jax.nn.log_softmax`.
     """
-    if all_in(where):
-        return jax.nn.log_softmax(wide(x), axis)
-    less, powers, _ = _powers(wide(x), where, axis)
-    return jnp.where(nonzero(where), less - jnp.log(_or_one(jnp.sum(powers, axis=axis, keepdims=True))), 0)
+    less, total, _ = _powers(wide(x), where, axis)
+    return left_in(less - jnp.expand_dims(jnp.log(total if all_in(where) else _or_one(total)), axis), where)
 
 
 def _exponentials(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Parts:  # type: ignore[assignment]
     """The largest number, the sum of the exponentials of the others less it, and whether there is one."""
-    _, powers, top = _powers(wide(x), where, axis)
-    there = jnp.any(jnp.broadcast_to(nonzero(where), x.shape), axis=axis)
-    return jnp.where(there, top, -jnp.inf), jnp.sum(powers, axis=axis), there
+    _, total, top = _powers(wide(x), where, axis)
+    there = jnp.any(is_in(x, where), axis=axis)
+    return jnp.where(there, top, -jnp.inf), total, there
 
 
 def _of_both(so_far: Parts, new: Parts) -> Parts:
@@ -137,11 +130,10 @@ def logsumexp(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  #
     it is not 0, and 0 where it is 0 throughout.
     Source: `jax.nn.logsumexp`.
     """
-    if all_in(where):
-        _, total, top = _summed(wide(x), axis)
-        return jnp.squeeze(jnp.where(jnp.isfinite(top), jnp.log(total) + top, top), axis)
-    _, powers, top = _powers(wide(x), where, axis)
-    return jnp.log(_or_one(jnp.sum(powers, axis=axis))) + top
+    if not all_in(where):
+        return _smooth_largest(_exponentials(x, where=where, axis=axis))
+    _, total, top = _powers(wide(x), where, axis)
+    return jnp.log(total) + top
 
 
 @op(
@@ -163,7 +155,7 @@ def cross_entropy(logits: Array, labels: Array, *, axis: tuple[int, ...]) -> Arr
     logits, labels = wide(logits), jnp.asarray(labels)
     labels = labels.reshape(labels.shape or (1,) * logits.ndim)
     if len(axis) > 1 or labels.shape[axis[0]] == logits.shape[axis[0]]:
-        return -jnp.sum(jnp.asarray(labels, logits.dtype) * jax.nn.log_softmax(logits, axis), axis=axis)
+        return -jnp.sum(jnp.asarray(labels, logits.dtype) * log_softmax(logits, axis=axis), axis=axis)
     return _surprise(logits, labels, axis[0])
 
 
@@ -183,7 +175,7 @@ def kl_divergence(logits_p: Array, logits_q: Array, *, axis: tuple[int, ...]) ->
     neither `batch` nor `time`, or those given. Logarithms of probabilities are logits too.
     Source: Kullback and Leibler (1951); `optax.kl_divergence_with_log_targets`.
     """
-    log_p, log_q = jax.nn.log_softmax(wide(logits_p), axis), jax.nn.log_softmax(wide(logits_q), axis)
+    log_p, log_q = log_softmax(logits_p, axis=axis), log_softmax(logits_q, axis=axis)
     return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=axis)
 
 
