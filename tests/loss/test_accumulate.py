@@ -70,7 +70,7 @@ def check(loss, data, sizes, step=None, **how):
 
 JOINED = {
     "contrastive": ("index(axis=batch)", "it counts the trials of the batch"),
-    "vicreg": ("var(z.a, ddof=1, axis=batch)", "it works along `batch`"),
+    "vicreg": ("sum(square(a), axis=batch)", "it works along `batch`"),
     "cox": ("rename(risk, batch=other)", "it makes pairs of trials"),
 }
 
@@ -88,7 +88,7 @@ def test_losses_of_the_gallery(name):
         found, reason = JOINED[name]
         with pytest.raises(ld.LossAxesError, match="cannot be computed in parts of a batch") as caught:
             ld.accumulate(loss, rollout, *setting(loss, data)[:2], step, size=3)
-    assert f"`{found}` cannot be computed in parts of a batch: {reason}, in the term" in caught.value.message
+    assert f"`{found}` cannot be computed in parts of a batch: {reason}, in " in caught.value.message
     assert caught.value.span is not None
 
 
