@@ -14,7 +14,8 @@ COMPARED = re.compile(r"losses (\S+), gradient (\S+)$", re.M)
 
 @pytest.mark.parametrize("devices", [1, 8])
 def test_it_trains_and_all_ways_agree(devices):
-    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+    environment = {**os.environ, "XLA_FLAGS": flags}
     sizes = ["--trials", "88", "--batch-size", "32", "--parts", "4", "--epochs", "3"]
     run = [sys.executable, "examples/train_scale.py", *sizes]
     shown = subprocess.run(run, capture_output=True, text=True, check=True, env=environment, timeout=300).stdout
