@@ -98,8 +98,6 @@ def accumulate(
     step = given_step(loss.program, step)
     weights = dict(zip(loss.labels, loss.program.weights(numbers, parameters, step), strict=True))
     counts = batch.counting(where)
-    if where is not None:
-        batch.fill(counts)
     shares = _shares(loss, found, trial_specs, (parameters, step), counts)
     keys = None if key is None else jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(batch.trials))
 

@@ -41,7 +41,9 @@ class Batch:
         self.parts = -(-self.trials // min(size or self.trials, self.trials))
 
     def counting(self, where: Any) -> Array:
-        """How much each trial counts.
+        """How much each trial counts; from here on the first that does stands in place of those that do not.
+
+        A NaN there is none of the gradient's then, nor what the rollout makes of zeros.
 
         Raises:
             LossValueError: If that is not a number for each trial.
@@ -51,13 +53,11 @@ class Batch:
         if getattr(where, "shape", None) != (self.trials,):
             advice = f"give an array with a number for each of the {self.trials} trials"
             raise error("bad-argument", argument="where", got=described(where), advice=advice)
-        return jnp.asarray(where, jnp.result_type(float))
-
-    def fill(self, counts: Array) -> None:
-        """In place of trials that do not count put the first that does: a NaN there is none of the gradient's."""
-        inside, places = counts != 0, jnp.arange(self.trials)
+        counts, places = jnp.asarray(where, jnp.result_type(float)), jnp.arange(self.trials)
+        inside = counts != 0
         first = places == jnp.min(places, where=inside, initial=self.trials)
         self._rows = [None if rows is None else _filled(jnp.asarray(rows), inside, first) for rows in self._rows]
+        return counts
 
     def split(self, shares: dict[str, Array], keys: Array | None) -> Any:
         """All parts, one after the other; those that lack a trial have one once more that does not count."""

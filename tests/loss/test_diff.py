@@ -189,6 +189,7 @@ def test_empty_where_the_digests_are_equal_and_only_there(first, second, alpha):
     assert bool(ld.diff(old, new)) == (old.digest != new.digest)
 
 
+@pytest.mark.slow
 @given(losses(), losses())
 def test_random_losses(first, second):
     old, new = compiled(first), compiled(second)

@@ -59,6 +59,7 @@ def test_operators_terms_and_odd_names_are_drawn(text, how):
     assert_drawn(ld.compile(text, **how))
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(losses())
 def test_generated_losses_are_drawn(tree):

@@ -52,6 +52,7 @@ LOSS = ld.compile("logsumexp(x, where=valid, axis=time)", VOCABULARY)
 WHOLE = ld.compile("logsumexp(x, axis=time)", VOCABULARY)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(
     st.lists(st.sampled_from([0.0, 1.5, -3.0, 1e30, inf, -inf]), min_size=3, max_size=3),

@@ -1026,6 +1026,7 @@ def test_weights_do_not_widen_the_data():
     assert {leaf.dtype.name for leaf in jax.tree.leaves(values)} == {"float32"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind, largest", [("bool", 1), ("int8", 20)])
 def test_masks_and_counts_are_numbers(kind, largest):
     """Bools and integers count as the floats that they stand for."""
@@ -1084,6 +1085,7 @@ def test_pairs_are_contracted_in_the_memory_of_the_result():
         assert memory.temp_size_in_bytes < most * result, memory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", ["cross_entropy(pos, greater(cost, 1))", "cross_entropy(pos, softmax(vel))"])
 @pytest.mark.parametrize("more", ["", " + 0.01*dot(softmax(pos), log_softmax(pos))", " + 0.01*logsumexp(pos)"])
 def test_cross_entropy_beside_other_operators_of_its_logits(text, more, precision):

@@ -150,6 +150,7 @@ def test_operators_have_a_course(part):
             np.testing.assert_allclose(np.sum(mean), raw[term.label], rtol=2e-4, err_msg=str(term.expr))
 
 
+@pytest.mark.slow
 @settings(max_examples=15, phases=[Phase.generate])
 @given(tree=losses(), seed=st.integers(0, 1000), special=st.booleans())
 def test_random_losses(tree, seed, special):

@@ -40,6 +40,7 @@ def test_formulas_of_the_language(loss):
         assert_drawn(text)
 
 
+@pytest.mark.slow
 def test_generated_formulas():
     for loss in generated(40):
         for latex in formulas(loss):
