@@ -29,6 +29,13 @@ def operators():
     OPS.update(known)
 
 
+@pytest.fixture
+def strict():
+    """No type of numbers becomes another by itself, as with users who ask JAX for that."""
+    with jax.numpy_dtype_promotion("strict"):
+        yield
+
+
 @pytest.fixture(params=["float32", "float64"])
 def precision(request):
     """The default float type of the test body."""

@@ -1,7 +1,7 @@
 """The keys of a config as pydantic models: they validate files, and give the JSON Schema that editors complete from."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
 
@@ -21,6 +21,16 @@ Number = Annotated[
     PlainValidator(_number),
     WithJsonSchema({"type": ["number", "string"], "pattern": r"^[-+]?[0-9.]+([eE][-+]?[0-9]+)?$"}),
 ]
+
+
+def _begin(value: Any) -> Any:
+    if exact_number(value) not in (0, 1):
+        raise ValueError
+    return value
+
+
+# A number of YAML or JSON comes as its text.
+Begin = Annotated[Any, PlainValidator(_begin), WithJsonSchema({"enum": [0, 1], "type": "integer"})]
 
 
 class Row(BaseModel):
@@ -87,7 +97,7 @@ class VocabularyFile(Row):
         default={}, description="Events by name, for windows such as `x@go..end`: the index of a step in each trial."
     )
     dt: Number | str | None = Field(None, description="How long a step is, in seconds: a number or a name.")
-    trials_begin: Literal[0, 1] | None = Field(
+    trials_begin: Begin | None = Field(
         None, description="The step at which what belongs to the trials begins: 1 behind the initial state, else 0."
     )
     valid: ArrayRow | None = Field(None, description="Where trials end: a mask over `time` that is 0 behind the end.")

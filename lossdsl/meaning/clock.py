@@ -95,9 +95,11 @@ class Clock:
                 object.__setattr__(self, kind, _array(kind, row))
         if self.valid is not None and self.length is not None:
             raise error("window-row", row="valid", got="given beside `length`", advice="keep one of the two")
-        if self.trials_begin not in (0, 1) or isinstance(self.trials_begin, bool):
+        begin = exact_number(self.trials_begin)
+        if begin not in (0, 1):
             advice = "give 1 where states begin with the initial one, else 0"
             raise error("window-row", row="trials_begin", got=f"`{self.trials_begin!r}`", advice=advice)
+        object.__setattr__(self, "trials_begin", int(begin))
         object.__setattr__(self, "dt", _dt(plain(self.dt)))
 
     def _named_row(self, kind: str, name: Any, row: Any) -> Any:

@@ -7,7 +7,7 @@ from jax import Array
 
 from lossdsl.operators import curves
 from lossdsl.operators.axes import elementwise
-from lossdsl.operators.declaration import nonzero, op
+from lossdsl.operators.declaration import nonzero, number, op
 from lossdsl.operators.signs import clipped, hull, increasing, least, most
 
 
@@ -119,4 +119,5 @@ def sign(x: Array) -> Array:
 )
 def where(mask: Array, x: Array, y: Array) -> Array:
     """The value of `x` where a mask is not 0, else `y`; there is no gradient to the one that is not taken."""
-    return jnp.where(nonzero(mask), x, y)
+    # Two numbers of the text are whole ones to JAX.
+    return number(jnp.where(nonzero(mask), x, y))

@@ -21,12 +21,12 @@ from lossdsl.operators.singular import LABELS
 def _powers(x: Array, where: Any, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
     """The numbers that a mask leaves in less the largest, else -inf, the sum of their exponentials, and the largest.
 
-    Where that is infinite it is 0 here: infinity less itself is NaN. Everything that is made of logits begins so, that
-    XLA may compute once what a loss asks for in several ways.
+    Where that is infinite it is the largest float here: infinity less itself is NaN. Everything that is made of logits
+    begins so, that XLA may compute once what a loss asks for in several ways.
     """
     left = x if all_in(where) else jnp.where(nonzero(where), x, -jnp.inf)
-    top = jax.lax.stop_gradient(jnp.max(left, axis=axis))
-    top = jnp.where(jnp.isfinite(top), top, 0)
+    limits = jnp.finfo(x.dtype)
+    top = jnp.clip(jax.lax.stop_gradient(jnp.max(left, axis=axis)), limits.min, limits.max)
     less = left - jnp.expand_dims(top, axis)
     return less, jnp.sum(jnp.exp(less), axis=axis), top
 
@@ -42,14 +42,21 @@ def _surprise(logits: Array, label: Array, axis: int) -> Array:
 def _(axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     logits, label = primals
     less, total, _ = _powers(logits, 1, (axis,))
-    classes = jnp.arange(logits.shape[axis]).reshape([-1 if i == axis else 1 for i in range(logits.ndim)])
+    classes = jnp.arange(logits.shape[axis], dtype=label.dtype).reshape(
+        [-1 if i == axis else 1 for i in range(logits.ndim)]
+    )
     # The scatter that is the gradient of what is picked would be one more pass over all classes.
-    slope = jnp.exp(less) / jnp.expand_dims(total, axis) - (label == classes)
+    slope = jnp.exp(less) / jnp.expand_dims(total, axis) - jnp.asarray(label == classes, less.dtype)
     return _surprise(logits, label, axis), jnp.sum(slope * tangents[0], axis=axis)
 
 
 def _or_one(total: Array) -> Array:
     return jnp.where(total == 0, 1, total)
+
+
+def _of_any(total: Array, x: Array, where: Any, axis: tuple[int, ...]) -> Array:
+    """A sum of exponentials, 1 where a mask leaves nothing in."""
+    return total if all_in(where) else jnp.where(jnp.any(is_in(x, where), axis=axis), total, 1)
 
 
 @op(
@@ -67,10 +74,8 @@ def softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # t
     `where=m`, of those alone where it is not 0, and 0 elsewhere.
     Source: `jax.nn.softmax`.
     """
-    if all_in(where):
-        return jax.nn.softmax(wide(x), axis)
     less, total, _ = _powers(wide(x), where, axis)
-    return jnp.exp(less) / jnp.expand_dims(_or_one(total), axis)
+    return left_in(jnp.exp(less) / jnp.expand_dims(_of_any(total, x, where, axis), axis), where)
 
 
 @op(
@@ -90,7 +95,7 @@ def log_softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array: 
     Source: `jax.nn.log_softmax`.
     """
     less, total, _ = _powers(wide(x), where, axis)
-    return left_in(less - jnp.expand_dims(jnp.log(total if all_in(where) else _or_one(total)), axis), where)
+    return left_in(less - jnp.expand_dims(jnp.log(_of_any(total, x, where, axis)), axis), where)
 
 
 def _exponentials(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Parts:  # type: ignore[assignment]

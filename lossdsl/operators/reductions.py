@@ -332,9 +332,10 @@ def quantile(x: Array, q: Array, *, where: Array = 1, axis: Axis) -> Array:  # t
     # Those that are left out stand last, as 0, so that they make no NaN.
     ranked = jax.lax.sort((~valid, jnp.where(valid, rows, 0)), num_keys=2)[1]
     last = jnp.maximum(jnp.sum(valid, axis=-1, keepdims=True) - 1, 0)
-    height = jnp.clip(q, 0, 1) * last
-    low = jnp.floor(height).astype(int)
-    below, above = (jnp.take_along_axis(ranked, i, axis=-1) for i in (low, jnp.minimum(low + 1, last)))
+    height = jnp.clip(q, 0, 1) * last.astype(ranked.dtype)
+    low = jnp.floor(height)
+    places = low.astype(int), jnp.minimum(low.astype(int) + 1, last)
+    below, above = (jnp.take_along_axis(ranked, i, axis=-1) for i in places)
     part = height - low
     found = jnp.where(part == 0, below, (1 - part) * below + part * above)[..., 0]
     odd = jnp.any(valid & jnp.isnan(rows), axis=-1)

@@ -40,7 +40,7 @@ def cvar(x: Array, level: Array, *, where: Array = 1, axis: Axis) -> Array:  # t
     rows, valid = jnp.reshape(rows, shape), jnp.reshape(valid, shape)
     # Those that are left out stand last, as 0.
     ranked = -jax.lax.sort((~valid, jnp.where(valid, -rows, 0)), num_keys=2)[1]
-    counted = (1 - level) * jnp.sum(valid, axis=-1, keepdims=True)
+    counted = (1 - level) * jnp.sum(valid, axis=-1, keepdims=True, dtype=ranked.dtype)
     ranks = jnp.arange(ranked.shape[-1], dtype=ranked.dtype).reshape((1,) * (ranked.ndim - 1) + (-1,))
     shares = jnp.clip(counted - ranks, 0, 1)
     total = jnp.sum(jnp.where(shares > 0, ranked, 0) * shares, axis=-1)
@@ -87,7 +87,8 @@ def entropic(x: Array, theta: Array, *, where: Array = 1, axis: Axis) -> Array: 
     Source: Föllmer and Schied (2002), Convex measures of risk and trading constraints.
     """
     valid = is_in(x, where)
-    scaled = jnp.where(valid, theta * wide(x), -jnp.inf)
+    # What is left out is no factor of `theta`'s gradient.
+    scaled = jnp.where(valid, theta * jnp.where(valid, wide(x), 0), -jnp.inf)
     there = jnp.any(valid, axis=axis)
     total = jax.nn.logsumexp(jnp.where(jnp.expand_dims(there, axis), scaled, 0), axis=axis)
     counted = jnp.sum(valid, axis=axis, dtype=scaled.dtype)

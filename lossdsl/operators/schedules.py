@@ -33,6 +33,10 @@ def _split(number: Any) -> tuple[Any, Any]:
     return number, 0
 
 
+def _share(number: Any, steps: Any) -> Array:
+    return jnp.asarray(number, float) / steps
+
+
 def _remainder(number: Any, divisor: Any) -> Array:
     """What is left over after a division, of a whole number exactly too."""
     kind = jnp.result_type(number)
@@ -56,7 +60,7 @@ def linear(start: Array, stop: Array, steps: Array, at: Array = STEP) -> Array: 
     `start + (stop - start)*clip(at/steps, 0, 1)`.
     Source: `optax.linear_schedule`.
     """
-    return _between(start, stop, jnp.clip(at / steps, 0, 1))
+    return _between(start, stop, jnp.clip(_share(at, steps), 0, 1))
 
 
 @op(
@@ -74,7 +78,7 @@ def cosine(start: Array, stop: Array, steps: Array, at: Array = STEP) -> Array: 
     """
     import optax
 
-    left: Any = optax.cosine_decay_schedule(1.0, 1)(jnp.maximum(at / steps, 0))
+    left: Any = optax.cosine_decay_schedule(1.0, 1)(jnp.maximum(_share(at, steps), 0))
     return _between(stop, start, left)
 
 
@@ -91,7 +95,7 @@ def exponential(start: Array, rate: Array, steps: Array, at: Array = STEP) -> Ar
     `start * rate**maximum(at/steps, 0)`.
     Source: `optax.exponential_decay`.
     """
-    return start * rate ** jnp.maximum(at / steps, 0)
+    return start * rate ** jnp.maximum(_share(at, steps), 0)
 
 
 @op(
@@ -130,7 +134,7 @@ def warmup(value: Array, steps: Array, at: Array = STEP) -> Array:  # type: igno
     `value*clip(at/steps, 0, 1)`, which is `linear(0, value, steps)`.
     Source: `optax.warmup_constant_schedule`.
     """
-    return value * jnp.clip(at / steps, 0, 1)
+    return value * jnp.clip(_share(at, steps), 0, 1)
 
 
 @op(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lossdsl.operators.axes import FREE, Axes, Fit, Misfit, Rule, align, between, named, need_length, stated, without
-from lossdsl.operators.declaration import BESIDE, Axis, op
+from lossdsl.operators.declaration import BESIDE, Axis, number, op
 from lossdsl.operators.reductions import picked
 from lossdsl.operators.signs import from_to, hull, never_negative
 from lossdsl.operators.singular import PLACE
@@ -102,7 +102,8 @@ def expand(x: Array, *, like: Axis = BESIDE, axis: Axis) -> Array:  # type: igno
     """
     lengths = dict(zip(*((a,) if isinstance(a, int) else a for a in (axis, like)), strict=True))
     shape = jnp.shape(x) or (1,) * len(lengths)
-    return jnp.broadcast_to(x, [lengths.get(i, length) for i, length in enumerate(shape)])
+    # A number of the text is a whole one to JAX.
+    return jnp.broadcast_to(number(jnp.asarray(x)), [lengths.get(i, length) for i, length in enumerate(shape)])
 
 
 @op(
@@ -191,4 +192,4 @@ def one_hot(i: Array, *, like: Axis = BESIDE, axis: int) -> Array:  # type: igno
     Source: `jax.nn.one_hot`.
     """
     shape = [like if place == axis else 1 for place in range(max(jnp.ndim(i), 1))]
-    return jnp.asarray(i == jnp.arange(like).reshape(shape), float)
+    return jnp.asarray(i == jnp.arange(like, dtype=jnp.result_type(i)).reshape(shape), float)

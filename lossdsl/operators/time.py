@@ -186,15 +186,15 @@ def discount(x: Array, *, exponent: Array, where: Array = 1, axis: int) -> Array
     others are 0: in a trial that ends early its last step counts in full.
     Source: `feedbax.loss.power_discount`.
     """
-    steps, dtype = x.shape[axis], jnp.promote_types(x.dtype, jnp.float32)
+    x, steps = wide(x), x.shape[axis]
     if all_in(where):
-        ramp = jnp.arange(1, steps + 1, dtype=dtype) / steps
-        return wide(x) * (ramp**exponent).reshape([steps if i == axis else 1 for i in range(x.ndim)])
+        ramp = jnp.arange(1, steps + 1, dtype=x.dtype) / steps
+        return x * (ramp**exponent).reshape([steps if i == axis else 1 for i in range(x.ndim)])
     valid = jnp.broadcast_to(nonzero(where), x.shape)
-    counted = jnp.cumsum(valid, axis, dtype=dtype)
-    ramp = counted / jnp.maximum(jnp.sum(valid, axis, keepdims=True), 1)
+    counted = jnp.cumsum(valid, axis, dtype=x.dtype)
+    ramp = counted / jnp.maximum(jnp.sum(valid, axis, keepdims=True, dtype=x.dtype), 1)
     # The root of 0 has no gradient.
-    return jnp.where(valid, wide(x), 0) * jnp.where(valid, ramp, 1) ** exponent
+    return jnp.where(valid, x, 0) * jnp.where(valid, ramp, 1) ** exponent
 
 
 @op(

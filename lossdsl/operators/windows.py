@@ -113,7 +113,7 @@ def own_slice(x: Array, *, where: Array, axis: int, at: Any) -> Array:
     """Steps of each trial by its own length: up to the last one where a mask is not 0; 0 where it has none there."""
     total = x.shape[axis]
     shape = [total if i == axis else 1 for i in range(x.ndim)]
-    counted = jnp.arange(1, total + 1).reshape(shape) * nonzero(where)
+    counted = jnp.where(nonzero(where), jnp.arange(1, total + 1).reshape(shape), 0)
     length = jnp.max(counted, axis, keepdims=True)
     if isinstance(at, int):
         place = at + length if at < 0 else jnp.full_like(length, at)

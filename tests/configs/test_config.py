@@ -39,6 +39,17 @@ LOSSES = {
     "own names": ld.compile("alpha*effort + half + sqnorm(position)", ARM),
     "no names of Feedbax": ld.compile("effort", ARM),
     "tuned": ld.compile("0.1*position + alpha*velocity", parameters={"alpha": 1}).with_weights(position=1e-7),
+    "time": ld.compile(
+        "x@late + x@go..end + mean(x@last 0.2s)",
+        ld.Vocabulary(
+            {"x": "batch time"},
+            epochs={"late": "go+0.1s..end"},
+            events={"go": ld.Quantity("trial_specs.go", "batch")},
+            dt=0.1,
+            trials_begin=0,
+            length=ld.Quantity("trial_specs.n", "batch"),
+        ),
+    ),
     "algebra": 0.3 * ld.EffectorPositionLoss() - ld.compile("0.1*final(velocity)"),
 }
 

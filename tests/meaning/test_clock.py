@@ -11,6 +11,8 @@ from omegaconf import OmegaConf
 import lossdsl as ld
 from tests.meaning.test_windows import BY_LENGTH, BY_MASK, STEPS, TIME, TRIALS, VOCABULARY, data, drawn
 
+pytestmark = pytest.mark.usefixtures("strict")
+
 WINDOWS = [
     "effort@hold",
     "error@late",
@@ -197,7 +199,10 @@ def test_ensembles_and_batches_of_one():
     arrays = drawn()
     loss = ld.compile("mean(effort@cue..end) + error@late", BY_LENGTH)
     states, trial_specs = data(arrays)
-    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf if leaf.ndim > 1 else leaf]), (states, trial_specs))
+    stacked = jax.tree.map(
+        lambda leaf: jnp.stack([leaf, 2 * leaf if leaf.ndim > 1 and leaf.dtype != bool else leaf]),
+        (states, trial_specs),
+    )
     both = jax.vmap(lambda s, t: loss(s, t).total)(*stacked)
     np.testing.assert_allclose(both[0], loss(states, trial_specs).total, rtol=1e-6)
 

@@ -11,7 +11,7 @@ from lossdsl.meaning import bind, unwindowed
 from tests import strategies
 from tests.oracle import Named, Oracle
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("strict")]
 
 TRIALS, STEPS = 6, 9
 SHAPES = {

@@ -12,7 +12,7 @@ import lossdsl as ld
 from lossdsl.language import parse
 from tests.oracle import Named, Oracle
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("strict")]
 
 AXES = {
     "x": "batch time",

@@ -13,6 +13,8 @@ import lossdsl as ld
 from lossdsl.operators.declaration import OPS
 from tests.oracle import Named, Oracle
 
+pytestmark = pytest.mark.usefixtures("strict")
+
 SHAPES = {
     "pos": "batch time xy",
     "vel": "batch time xy",

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 
 import lossdsl as ld
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("strict")]
 
 VOCABULARY = ld.Vocabulary({"x": "batch", "good": "batch", "path": "batch time", "both": "batch item"})
 
