@@ -22,14 +22,13 @@ from lossdsl.operators import (
     UNTIL_LAST,
     Look,
     elementwise,
-    named,
 )
 
 # A definition that unfolds to more nodes than this is computed for all steps, though one is asked for.
 _MOST_UNFOLDED = 50
 # Their slopes are 1 and -1.
 _SUMS = ("+", "neg")
-_STEPS_OF = ("final", "initial", "[]")
+_ENDS = {"final": "-1", "initial": "0"}
 # A mask on a result over the steps of the operand, by what a step of the result is made of.
 _READS = {"before": UNTIL_LAST, "after": SINCE_FIRST}
 
@@ -207,8 +206,10 @@ def _followed(mask: Expr, node: Call, i: int) -> tuple[Expr, ...]:
     is_mask = "where" in node.op.defaults and list(node.op.defaults).index("where") == i
     reads = "all" if is_mask else node.op.reads
     along = {*node.along} & {*(node.axes or ())} & {*(mask.axes or ())}
-    if along and node.op.name == "[]":
+    if node.op.name == "[]" and (along or TIME not in (node.axes or ())):
         mask = Call((mask, operand), UNSLICED, subscript_text(node.static))
+    elif node.op.name in _ENDS and _takes_steps(node):
+        mask = Call((mask, operand), UNSLICED, _ENDS[node.op.name])
     elif along and (node.op.name == "diff" or (isinstance(node.static, Look) and node.static.steps)):
         mask = Call((mask, operand), UNDIFFED, *along)
     elif along and reads in _READS:
@@ -258,7 +259,7 @@ def _takes_steps(node: Call) -> bool:
     """Whether it takes steps of `time`, whatever stands there."""
     if node.op.name == "[]":
         return True
-    return node.op.name in _STEPS_OF and node.static in (None, TIME) and len(node.args) == 1
+    return node.op.name in _ENDS and node.static in (None, TIME) and len(node.args) == 1
 
 
 def _pushed(step: Call, operand: Expr) -> Expr:
@@ -271,6 +272,14 @@ def _pushed(step: Call, operand: Expr) -> Expr:
 
 def _through(step: Call, operand: Expr, onto: Callable[[Call, Expr], Expr]) -> Expr | None:
     """Steps of an operator that does the same at each step: the operator of steps of its operands, else None."""
-    if not isinstance(operand, Call) or not operand.op.rule.each_step or TIME in named(operand.static):
+    if not isinstance(operand, Call) or not keeps_steps(operand):
         return None
     return operand.func(*[onto(step, arg) if TIME in (arg.axes or ()) else arg for arg in operand.args])
+
+
+def keeps_steps(node: Call) -> bool:
+    """Whether each step of the result is made of the same step of the operands."""
+    if node.op.renames:
+        return not any(TIME in names for names in node.static)
+    axes = node.along
+    return TIME not in axes and bool(axes or node.op.rule.each_step or node.op is GRADIENT_WHERE)

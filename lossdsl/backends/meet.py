@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from lossdsl.backends.lines import CARRIED, Earlier, Folded, Inside, Length, Lines, Local, Place, Row, Whole, reached
+from lossdsl.backends.lower import keeps_steps
 from lossdsl.backends.when import EVERY_STEP, Fixed, Held, Planned, Streamed
 from lossdsl.errors import LossError, error
 from lossdsl.language import Call, Expr, Name, Number
@@ -87,7 +88,7 @@ class Plan:
         if all(isinstance(when, Fixed) for when, _ in planned):
             return Planned(Fixed(), node.over([tree for _, tree in planned]))
         when, trees = self.met(node, planned)
-        if isinstance(when, Held) or _keeps_steps(node):
+        if isinstance(when, Held) or keeps_steps(node):
             return Planned(when, node.over(trees))
         if node.op.fold is None:
             raise self.refused("stream-whole", node)
@@ -239,14 +240,6 @@ class Plan:
 def _bare(node: Expr) -> str:
     """The text of an addend without its minus."""
     return str(node.args[0] if isinstance(node, Call) and node.op.name == "neg" else node)
-
-
-def _keeps_steps(node: Call) -> bool:
-    """Whether each step of the result is made of the same step of the operands."""
-    if node.op.renames:
-        return TIME not in dict(node.static)
-    axes = node.along
-    return TIME not in axes and bool(axes or node.op.rule.each_step or node.op is GRADIENT_WHERE)
 
 
 def is_observed(quantity: Quantity) -> bool:

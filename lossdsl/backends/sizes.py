@@ -81,10 +81,12 @@ def _holder(node: Expr, axis: str) -> Expr:
 
 
 def _alike(node: Call, axis: str) -> Expr | None:
-    """The first operand that is as long, of an operator that is elementwise or the same along another axis."""
-    if not node.op.rule.each_step or axis in named(node.static):
+    """An operand that is as long, of an operator that is elementwise or works along other axes; one with all lengths."""
+    others = axis not in named(node.static) if node.op.rule.each_step else node.along and axis not in node.along
+    if not others or node.op.renames:
         return None
-    return next((arg for arg in node.args if (arg.axes or {}).get(axis, FREE) != FREE), None)
+    found = [arg for arg in node.args if (arg.axes or {}).get(axis, FREE) != FREE]
+    return next((arg for arg in found if not any(map(lacks_length, arg.walk()))), next(iter(found), None))
 
 
 def _told(node: Call, likes: Likes) -> Expr:

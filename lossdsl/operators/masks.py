@@ -29,7 +29,8 @@ def undiffed(mask: Array, x: Array, *, axis: int) -> Array:
 
 
 def unsliced(mask: Array, x: Array, *, axis: int, at: Any) -> Array:
-    """The mask of a slice of `x` as one of `x` itself, 0 outside of the slice."""
+    """The mask of a slice or of one step of `x` as one of `x` itself, 0 outside of it."""
+    at = slice(at, at + 1 or None) if isinstance(at, int) else at
     shape = [x.shape[axis] if i == axis else length for i, length in enumerate(mask.shape)]
     return jnp.zeros(shape, mask.dtype).at[(slice(None),) * axis + (at,)].set(mask)
 
