@@ -52,7 +52,7 @@ def gradients_behind(text, **changed):
 POINTWISE = """neg abs sqrt exp log log1p tanh sigmoid relu softplus sin cos square log_cosh huber smooth_abs cumsum
     discount tan erf sign stop_gradient cummax cummin""".split()  # noqa: SIM905
 PAIRS = "+ * / ** minimum maximum greater less equal atan2 sigmoid_cross_entropy where clip".split()  # noqa: SIM905
-VECTORS = """norm sqnorm l1norm logsumexp dot cross_entropy kl_divergence quadratic_form softmax log_softmax max min var
+VECTORS = """norm sqnorm l1norm logsumexp sum dot cross_entropy kl_divergence quadratic_form softmax log_softmax max min var
     std quantile gather final""".split()  # noqa: SIM905
 numbers = st.sampled_from(["S", "alpha", "2", "0.5"]).map(ld.parse)
 
@@ -71,7 +71,7 @@ def pointwise(draw, depth=3):
             return call(name, draw(inner), draw(inner | numbers))
         case name if name in POINTWISE:
             return call(name, draw(inner))
-        case "max" | "min" | "var" | "std" | "final" as name:
+        case "sum" | "max" | "min" | "var" | "std" | "final" as name:
             return call(name, draw(vectors(depth - 1)), static="xy")
         case "quantile" | "gather" as name:
             return call(name, draw(vectors(depth - 1)), ld.parse(draw(st.sampled_from("01"))), static="xy")
@@ -113,6 +113,10 @@ REDUCED = [
     "discount({}, exponent=2, where={})",
     "initial(discounted_sum({}, 0.9, where={}))",
     "discounted_sum({}, alpha/2, last=S, where={})",
+    "entropic({}, alpha, where={}, axis=time)",
+    "where({1}, {0}, 0)[0]",
+    "initial(where({1}, sum(expand({0}, like=pos[0], axis=xy), axis=xy), 0))",
+    "where({1}, cumsum({0}), 0)[1]",
 ]
 WINDOWS = {"{}": "valid", "{}[1:]": "valid[1:]", "diff({})": "valid[1:]", "diff({}, 2)": "valid[2:]"}
 

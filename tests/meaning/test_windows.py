@@ -246,6 +246,10 @@ ENDING = [
     "sum(stop_gradient(p)*p)",
     "part = square(x); sum(sum(part, axis=xy)) + mean(max(part, axis=xy))",
     "spread(z) = std(z); spread(p) + spread(2*p)",
+    "sum(log(abs(x)), axis=xy)[0]",
+    "std(x, axis=xy)[1] + entropic(x, 0.5, axis=xy)[0]",
+    "diff(log(abs(p)))[0]",
+    "sqnorm(one_hot(greater(p, 0), axis=xy) - x)",
 ]
 
 
