@@ -12,7 +12,7 @@ from lossdsl.backends.when import EVERY_STEP, Fixed, Held, Planned, Streamed
 from lossdsl.errors import LossError, error
 from lossdsl.language import Call, Expr, Name, Number
 from lossdsl.meaning import Defined, Object, Quantity
-from lossdsl.operators import GRADIENT_WHERE, OPS, STEP, TIME, Axes
+from lossdsl.operators import GRADIENT_WHERE, OPS, OWN_SLICE, STEP, TIME, Axes
 
 
 class Plan:
@@ -226,6 +226,8 @@ class Plan:
         is_written = not any(isinstance(part, Call) and part.op.name not in OPS for part in node.walk())
         if is_written:
             return error(code, node.span, found=str(node), **more)
+        if any(isinstance(part, Call) and part.op is OWN_SLICE for part in node.walk()):
+            return error("stream-ends", found=self.term)
         return error("stream-mask") if self.known else error("stream-steps", found=self.term)
 
     def needs_steps(self, node: Call) -> None:

@@ -81,7 +81,7 @@ def _holder(node: Expr, axis: str) -> Expr:
 
 
 def _alike(node: Call, axis: str) -> Expr | None:
-    """An operand that is as long, of an operator that is elementwise or works along other axes; one with all lengths."""
+    """An operand that is as long, of what is elementwise or works along other axes; one that has its lengths if any."""
     others = axis not in named(node.static) if node.op.rule.each_step else node.along and axis not in node.along
     if not others or node.op.renames:
         return None

@@ -1,5 +1,6 @@
 """What names mean: quantities, terms and parameters, one row each."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -185,18 +186,25 @@ class Vocabulary(Clock):
     def add(
         self, quantities: Mapping[str, Any], terms: Mapping[str, Any], parameters: Mapping[str, Any], **time: Any
     ) -> Self:
-        """This vocabulary with more rows, of other names.
+        """This vocabulary with more rows, of other names; a parameter that it has may be given another value.
 
         Raises:
             LossNameError: For a name that it has.
         """
-        there = [name for name in (*quantities, *map(name_of, terms), *parameters) if name in self.names]
+        valued = {name: self._valued(name, row) for name, row in parameters.items()}
+        others = [name for name in parameters if name not in self.parameters]
+        there = [name for name in (*quantities, *map(name_of, terms), *others) if name in self.names]
         given = {kind: time[kind] for kind in BY_NAME if isinstance(time.get(kind), Mapping)}
         there += [name for kind, rows in given.items() for name in rows if name in getattr(self, kind)]
         for name in there:
             raise error("reserved-name", name=str(name), reason="it has one already")
         more = quantities or terms or parameters or any(row is not None for row in time.values())
-        return self.extend(quantities, terms, parameters, **time) if more else self
+        return self.extend(quantities, terms, valued, **time) if more else self
+
+    def _valued(self, name: str, row: Any) -> Any:
+        """The row of a parameter; a mere number has the symbol and the doc that stand here."""
+        here = self.parameters.get(name)
+        return row if here is None or exact_number(row) is None else replace(here, default=row)
 
     def __or__(self, other: Self) -> Self:
         """Both, the other's meaning where a name has two, whatever kinds of row they are.
@@ -231,7 +239,8 @@ class Vocabulary(Clock):
         plain = did_you_mean(name, [*known, *(n for n in OPS if n.isidentifier())], "")
         if not plain:
             short = clip(name, 60)
-            number = f'a number: `parameters={{"{short}": 1.0}}`, `--set {short}=1.0`'
+            value = math.pi if name == "pi" else 1.0
+            number = f'a number: `parameters={{"{short}": {value}}}`, `--set {short}={value}`'
             yours = f'an array of your own: `quantities={{"{short}": "batch time"}}`, {number}'
             otherwise = f"the names are {listed(known, 5)}; {yours}"
             plain = did_you_mean(name.rsplit(".", 1)[-1], known, otherwise)

@@ -52,8 +52,8 @@ def gradients_behind(text, **changed):
 POINTWISE = """neg abs sqrt exp log log1p tanh sigmoid relu softplus sin cos square log_cosh huber smooth_abs cumsum
     discount tan erf sign stop_gradient cummax cummin""".split()  # noqa: SIM905
 PAIRS = "+ * / ** minimum maximum greater less equal atan2 sigmoid_cross_entropy where clip".split()  # noqa: SIM905
-VECTORS = """norm sqnorm l1norm logsumexp sum dot cross_entropy kl_divergence quadratic_form softmax log_softmax max min var
-    std quantile gather final""".split()  # noqa: SIM905
+VECTORS = """norm sqnorm l1norm logsumexp sum dot cross_entropy kl_divergence quadratic_form softmax log_softmax max min
+    var std quantile gather final""".split()  # noqa: SIM905
 numbers = st.sampled_from(["S", "alpha", "2", "0.5"]).map(ld.parse)
 
 

@@ -349,6 +349,14 @@ def test_refused_with_the_reason(text):
     assert caught.value.span is None or str(caught.value.span) in text
 
 
+@pytest.mark.parametrize("text", ["x[:-1]", "x[::2]", "x[-3:]", "sum(x[1:]*x[:-1])"])
+def test_slices_of_trials_that_end_are_refused(text):
+    rows = {"x": "batch time", "n": ("trial_specs.n", "batch")}
+    with pytest.raises(ld.LossAxesError, match="which steps a slice takes of a trial that ends early") as caught:
+        ld.compile({"term": text}, ld.Vocabulary(rows, length="n")).stream({"n": jnp.array([4, 2])}, steps=5)
+    assert caught.value.code == "stream-ends"
+
+
 def test_a_delay_may_be_allowed():
     states, trial_specs, _ = reach()
     states = jax.tree.map(lambda x: jnp.tile(x, (1, 2) + (1,) * (x.ndim - 2)), states)

@@ -12,7 +12,7 @@ ONLY_CALLS = """
     no-row bad-history history-version state-differs state-value undeclared bad-operator operator-shape operator-result
     no-leaves no-model path-raises not-held values-not-finite values-unknown not-regular too-big bad-config unused-parameter literal-range
     no-residuals negative-weight negative-factor too-long-for-sympy unknown-code cannot-rename no-data no-dt dt-not-fixed
-    stream-late stream-delay stream-apart stream-whole stream-mask stream-steps stream-object stream-no-time step-shape
+    stream-late stream-delay stream-apart stream-whole stream-mask stream-ends stream-steps stream-object stream-no-time step-shape
     not-added trials-joined
 """.split()  # noqa: SIM905
 
