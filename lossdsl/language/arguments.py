@@ -1,7 +1,9 @@
 """The arguments of a call -> the operator with its operands, or the call of a definition; else what it takes."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from lossdsl.errors import LossError, Span, did_you_mean, error, listed
@@ -73,6 +75,10 @@ def applied(invoked: Invoked) -> Call | Called:
     if name not in OPS:
         return _called(invoked)
     op = OPS[name]
+    for place, (before, part) in enumerate(pairwise(given)):
+        if isinstance(before, Option) and not isinstance(part, Option):
+            advice = _behind(before, part) if place >= len(op.required) else ""
+            raise error("option-first", part.span, operator=name, advice=advice)
     positional = [part for part in given if not isinstance(part, Option)]
     more = positional[len(op.required) :] if op.repeats else []
     most = len(op.defaults) - len(op.named)
@@ -82,9 +88,7 @@ def applied(invoked: Invoked) -> Call | Called:
     axes: dict[str, Any] = {}
     words: dict[str, Any] = {}
     for option in given[len(positional) :]:
-        key = option.name.text if isinstance(option, Option) else ""
-        if not key:
-            raise error("option-first", option.span, operator=name)
+        key = option.name.text
         if key in found or key in axes or key in words:
             raise error("argument-twice", option.span, option=key, operator=name)
         if (key == "axis" and op.axis) or (op.renames and key not in op.defaults):
@@ -92,7 +96,7 @@ def applied(invoked: Invoked) -> Call | Called:
         elif key in op.words:
             words[key] = _smooth(option.value) if key == "smooth" else _within(option.value)
         elif isinstance(option.value, Axes | Ahead):
-            raise error("not-a-value", option.value.span, found=str(option.value.span))
+            raise _no_value(option.value.span)
         elif key in op.defaults:
             found[key] = option.value
         else:
@@ -117,7 +121,7 @@ def _name(token: Token) -> Name:
 
 def _value(value: "Expr | Axes | Ahead") -> Expr:
     if isinstance(value, Axes | Ahead):
-        return Fault(span=value.span, error=error("not-a-value", value.span, found=str(value.span)))
+        return Fault(span=value.span, error=_no_value(value.span))
     return value
 
 
@@ -171,12 +175,27 @@ def _axis(value: "Expr | Axes | Ahead", several: bool) -> Any:
             raise error("argument-twice", twice.span, option=twice.name, operator="axis")
         return names
     if isinstance(value, Axes | Ahead):
-        raise error("not-a-value", value.span, found=str(value.span))
+        raise _no_value(value.span)
     if isinstance(value, Fault):
         raise value.error
     if not isinstance(value, Name):
         raise error("unknown-axis", value.span, found=str(value.span))
     return value.name
+
+
+def _behind(option: Option, part: Any) -> str:
+    """What is meant by an argument that follows one given by name."""
+    if option.name.text == "axis" and isinstance(option.value, Name) and isinstance(part, Name):
+        return f"several axes stand in parentheses, `axis=({option.value.name}, {part.name})`; else "
+    return ""
+
+
+def _no_value(span: Span) -> LossError:
+    """The error of names in parentheses, or a duration, where a value is asked for."""
+    is_duration = re.fullmatch(r"\(?\s*[\d.]+m?s\b.*", str(span), re.DOTALL)
+    advice = "a duration stands in `within=` of `always`, `eventually` and `until`, and in windows: `x@go+0.1s..end`"
+    advice = advice if is_duration else "only `axis=` takes several names"
+    return error("not-a-value", span, found=str(span), advice=advice)
 
 
 def _unknown_option(op: Op, key: str, span: Span) -> LossError:

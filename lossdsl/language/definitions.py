@@ -157,7 +157,7 @@ def given_to(callee: Function, node: Called) -> dict[str, Expr]:
     by_name = False
     for i, (key, value) in enumerate(zip(node.keys, node.args, strict=True)):
         if key is None and by_name:
-            raise error("option-first", value.span, operator=name)
+            raise error("option-first", value.span, operator=name, advice="")
         by_name = key is not None
         if key is None and i >= len(known):
             raise _wrong_count(callee, node)

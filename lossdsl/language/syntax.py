@@ -120,10 +120,20 @@ def _bad_character(text: str, at: int) -> LossError:
         "%": "the language has + - * / ** and operators such as `final(...)`",
         "&": "for a YAML anchor: put the text in quotes" if at == 0 else "for masks of 0 and 1 write `a*b`",
         "|": "write `abs(x)` or `norm(x)`",
-        ".": _ONLY_TIME if text[at : at + 3] == "..." else _SPAN if text[at : at + 2] == ".." else "take it away",
+        ".": _dots(text, at),
         "$": "interpolation happens before the text gets here",
     }.get(character, "take it away")
     return error("unknown-character", span, character=shown, advice=advice)
+
+
+def _dots(text: str, at: int) -> str:
+    """What a point stands for, or the dots of a window that follow what is none of its bounds."""
+    if not text.startswith("..", at):
+        return "take it away"
+    if text.startswith("...", at):
+        return _ONLY_TIME
+    number = re.search(r"@\S*?([\d.]*\d)$", text[:at])
+    return f"a duration has a unit: `{number[1]}s`" if number else _SPAN
 
 
 def refusal(text: str, laid_out: str, token: Any) -> LossError:
@@ -153,6 +163,8 @@ def refusal(text: str, laid_out: str, token: Any) -> LossError:
         return error("not-whole", span, found=token.text)
     if after_operand and token.kind in ("NAME", "NUMBER", "LPAR"):
         return _missing_operator(last, span, token)
+    if before == "=" and token.text in "<>" and last.end == span.start:
+        return error("misplaced", last.to(span), found=f"={token.text}", advice=f"write `{token.text}=`")
     if before == "=" and token.kind == "EQUAL":
         return error("misplaced", last.to(span), found="==", advice=_COMPARED["=="])
     if token.kind == "COMMA" and laid_out.rfind("[", 0, at) > laid_out.rfind("(", 0, at):
@@ -183,6 +195,17 @@ def _token_before(text: str, laid_out: str, at: int) -> Span:
     return Span(text, start + last.start(), start + last.end())
 
 
+def _of_time_or_label(left: Span, right: Span) -> str:
+    """How a duration or a label is written, where two words stand in the place of one; else nothing."""
+    before, number = left.text[: left.start], str(left) if str(left)[0].isdigit() else ""
+    if number and str(right) in ("s", "ms") and re.search(r"\bwithin\s*=\s*\(?[^()=]*$", before):
+        return f"write `{number}{right}`, without a space"
+    if number and left.end == right.start and re.search(r"@\S*$", before):
+        return f"a duration is one of seconds or milliseconds: `{number}s`, `{number}ms`"
+    is_label = re.search(r"\bas\s*$", before) and f"{left}{right}".isidentifier()
+    return f"a label is one word: `{left}_{right}`" if is_label else ""
+
+
 def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
     text = left.text
     if left.end == right.start and re.search(r"\bwithin\s*=\s*\(?[^()=]*$", text[: left.start]):
@@ -195,7 +218,9 @@ def _missing_operator(left: Span, right: Span, token: Any) -> LossError:
         if text[left.start - 1 : left.start] == "@" and str(right).startswith("."):
             return error("not-whole", left.to(right), found=f"{left}{right}")
     word = next((word for word in (str(right), str(left)) if word in _PYTHON), "")
-    if word:
+    if known := _of_time_or_label(left, right):
+        advice = known
+    elif word:
         advice = f"`{word}` is not a word of the language: a loss is arithmetic of names, numbers and operators"
     elif str(right) == "until":
         advice = "write `until(p, q)`: `p` holds up to a step at which `q` does"

@@ -109,3 +109,14 @@ def test_a_weight_that_shrank_to_a_subnormal_is_refused():
 )
 def test_numbers_are_exact(value, exact):
     assert exact_number(value) == exact
+
+
+def test_a_parameter_of_the_vocabulary_may_be_given_another_value():
+    """Its symbol stays; a name of another kind is refused."""
+    vocabulary = ld.Vocabulary({"x": "batch time"}, parameters={"al": {"default": 1, "latex": r"\alpha"}})
+    loss = ld.compile("al*x", vocabulary, parameters={"al": 0.5})
+    assert float(loss.parameters["al"]) == 0.5
+    assert loss.program is ld.compile("al*x", vocabulary).program
+    assert r"\alpha" in loss.latex()
+    with pytest.raises(ld.LossNameError, match="it has one already"):
+        ld.compile("al*x", vocabulary, parameters={"x": 0.5})
