@@ -92,7 +92,10 @@ class Stream(eqx.Module):
         return run(self, "update", self._checked(carry), arrays, t=t)
 
     def finish(self, carry: Carry) -> LossDict:
-        """The weighted value of every term, averaged over `batch`: what the loss gives for whole trajectories."""
+        """The weighted value of every term, averaged over `batch`: what the loss gives for whole trajectories.
+
+        With `steps` once all these states are in: what counts from the end is not there before.
+        """
         return weighed(self.loss, self.step, self._found(carry))
 
     def per_trial(self, carry: Carry) -> LossDict:

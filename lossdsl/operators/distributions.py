@@ -13,35 +13,39 @@ from lossdsl.operators.along import classes, features
 from lossdsl.operators.axes import elementwise
 from lossdsl.operators.declaration import nonzero, op, wide
 from lossdsl.operators.fold import Fold, Parts
-from lossdsl.operators.reductions import all_in, is_in, left_in, picked
+from lossdsl.operators.reductions import all_in, left_in, picked
 from lossdsl.operators.signs import binary_entropy, entropy, from_least, from_to, never_negative
 from lossdsl.operators.singular import LABELS
 
 
-def _powers(x: Array, where: Any, axis: tuple[int, ...]) -> tuple[Array, Array, Array]:
-    """The numbers that a mask leaves in less the largest, else -inf, the sum of their exponentials, and the largest.
+def _powers(x: Array, where: Any, axis: tuple[int, ...]) -> tuple[Array, Array, Array, Array]:
+    """The numbers that a mask leaves in less the largest, else -inf; the sum of their exponentials; the largest; any.
 
-    Where that is infinite it is the largest float here: infinity less itself is NaN. Everything that is made of logits
-    begins so, that XLA may compute once what a loss asks for in several ways.
+    An infinite one is not taken off, since infinity less itself is NaN: the largest float stands for it, 0 for none.
+    Everything that is made of logits begins so, that XLA may compute once what a loss asks for in several ways.
     """
-    left = x if all_in(where) else jnp.where(nonzero(where), x, -jnp.inf)
-    limits = jnp.finfo(x.dtype)
-    top = jnp.clip(jax.lax.stop_gradient(jnp.max(left, axis=axis)), limits.min, limits.max)
-    less = left - jnp.expand_dims(top, axis)
-    return less, jnp.sum(jnp.exp(less), axis=axis), top
+    limits, whole = jnp.finfo(x.dtype), all_in(where)
+    # One that is -inf is there too, as the least float.
+    counted = x if whole else jnp.where(nonzero(where), jnp.maximum(x, limits.min), -jnp.inf)
+    largest = jax.lax.stop_gradient(jnp.max(counted, axis=axis))
+    top = jnp.where(largest == -jnp.inf, 0, jnp.minimum(largest, limits.max))
+    less = x - jnp.expand_dims(top, axis)
+    less = less if whole else jnp.where(nonzero(where), less, -jnp.inf)
+    there = jnp.full(top.shape, True) if whole else largest != -jnp.inf
+    return less, jnp.sum(jnp.exp(less), axis=axis), top, there
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _surprise(logits: Array, label: Array, axis: int) -> Array:
     """The negative of `log_softmax` at one class, which needs no array of all."""
-    _, total, top = _powers(logits, 1, (axis,))
+    _, total, top, _ = _powers(logits, 1, (axis,))
     return jnp.log(total) - (jnp.squeeze(picked(logits, label, axis), axis) - top)
 
 
 @_surprise.defjvp
 def _(axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     logits, label = primals
-    less, total, _ = _powers(logits, 1, (axis,))
+    less, total, *_ = _powers(logits, 1, (axis,))
     classes = jnp.arange(logits.shape[axis], dtype=label.dtype).reshape(
         [-1 if i == axis else 1 for i in range(logits.ndim)]
     )
@@ -52,11 +56,6 @@ def _(axis: int, primals: tuple[Array, Array], tangents: tuple[Array, Array]) ->
 
 def _or_one(total: Array) -> Array:
     return jnp.where(total == 0, 1, total)
-
-
-def _of_any(total: Array, x: Array, where: Any, axis: tuple[int, ...]) -> Array:
-    """A sum of exponentials, 1 where a mask leaves nothing in."""
-    return total if all_in(where) else jnp.where(jnp.any(is_in(x, where), axis=axis), total, 1)
 
 
 @op(
@@ -74,8 +73,8 @@ def softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  # t
     `where=m`, of those alone where it is not 0, and 0 elsewhere.
     Source: `jax.nn.softmax`.
     """
-    less, total, _ = _powers(wide(x), where, axis)
-    return left_in(jnp.exp(less) / jnp.expand_dims(_of_any(total, x, where, axis), axis), where)
+    less, total, _, there = _powers(wide(x), where, axis)
+    return left_in(jnp.exp(less) / jnp.expand_dims(jnp.where(there, total, 1), axis), where)
 
 
 @op(
@@ -94,14 +93,13 @@ def log_softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array: 
     of those alone where it is not 0, and 0 elsewhere.
     Source: `jax.nn.log_softmax`.
     """
-    less, total, _ = _powers(wide(x), where, axis)
-    return left_in(less - jnp.expand_dims(jnp.log(_of_any(total, x, where, axis)), axis), where)
+    less, total, _, there = _powers(wide(x), where, axis)
+    return left_in(less - jnp.expand_dims(jnp.log(jnp.where(there, total, 1)), axis), where)
 
 
 def _exponentials(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Parts:  # type: ignore[assignment]
     """The largest number, the sum of the exponentials of the others less it, and whether there is one."""
-    _, total, top = _powers(wide(x), where, axis)
-    there = jnp.any(is_in(x, where), axis=axis)
+    _, total, top, there = _powers(wide(x), where, axis)
     return jnp.where(there, top, -jnp.inf), total, there
 
 
@@ -135,10 +133,12 @@ def logsumexp(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array:  #
     it is not 0, and 0 where it is 0 throughout.
     Source: `jax.nn.logsumexp`.
     """
-    if not all_in(where):
-        return _smooth_largest(_exponentials(x, where=where, axis=axis))
-    _, total, top = _powers(wide(x), where, axis)
-    return jnp.log(total) + top
+    _, total, top, _ = _powers(wide(x), where, axis)
+    if all_in(where):
+        return jnp.log(total) + top
+    # Of nothing but -inf the largest is the least float; to ask where there is one takes XLA longer.
+    found = jnp.log(_or_one(total)) + top
+    return jnp.where(found <= jnp.finfo(found.dtype).min, -jnp.inf, found)
 
 
 @op(
