@@ -19,7 +19,7 @@ from lossdsl.operators.singular import LABELS
 
 
 def _powers(x: Array, where: Any, axis: tuple[int, ...]) -> tuple[Array, Array, Array, Array]:
-    """The numbers that a mask leaves in less the largest, else -inf; the sum of their exponentials; the largest; any.
+    """The numbers that a mask leaves in less the largest, else -inf; their sum as exponentials; the largest; if any.
 
     An infinite one is not taken off, since infinity less itself is NaN: the largest float stands for it, 0 for none.
     Everything that is made of logits begins so, that XLA may compute once what a loss asks for in several ways.
@@ -100,7 +100,7 @@ def log_softmax(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Array: 
 def _exponentials(x: Array, *, where: Array = 1, axis: tuple[int, ...]) -> Parts:  # type: ignore[assignment]
     """The largest number, the sum of the exponentials of the others less it, and whether there is one."""
     _, total, top, there = _powers(wide(x), where, axis)
-    return jnp.where(there, top, -jnp.inf), total, there
+    return jnp.where(total == 0, -jnp.inf, top), total, there
 
 
 def _of_both(so_far: Parts, new: Parts) -> Parts:
