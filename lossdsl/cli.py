@@ -74,18 +74,22 @@ def _in_order(arguments: list[str]) -> list[str]:
     """The command, its options, and behind `--` its operands: `-position` is not `-p` and `-o sition`."""
     if not arguments or arguments[0].startswith("-"):
         return arguments
-    valued = _valued(arguments[0])
+    known = _options(arguments[0])
     options: list[str] = []
     operands: list[str] = []
+    strange = False
     given = iter(arguments[1:])
     for argument in given:
         if argument == "--":
             operands += given
         elif re.match("--|-[ho]$", argument):
-            options += [argument, *(islice(given, 1) if argument in valued else ())]
+            options += [argument, *(islice(given, 1) if known.get(argument) else ())]
+            # What follows one that is not known may be its value, and the command tells it.
+            strange = strange or argument.partition("=")[0] not in known
         else:
             operands.append(argument)
-    _check_quotes(arguments[0], operands)
+    if not strange:
+        _check_quotes(arguments[0], operands)
     return [arguments[0], *options, "--", *operands]
 
 
@@ -97,11 +101,16 @@ def _check_quotes(name: str, operands: list[str]) -> None:
         raise error("bad-argument", argument=name, got=f"given {len(operands)} words", advice=advice)
 
 
-def _valued(name: str) -> set[str]:
-    """The options of a command that a value follows."""
+def _options(name: str) -> dict[str, bool]:
+    """The options of a command, and whether a value follows them."""
     commands: dict[str, Any] = getattr(typer.main.get_command(app), "commands", {})
     parameters = commands[name].params if name in commands else []
-    return {word for parameter in parameters if not getattr(parameter, "is_flag", False) for word in parameter.opts}
+    found = {
+        word: not getattr(parameter, "is_flag", False)
+        for parameter in parameters
+        for word in (*parameter.opts, *parameter.secondary_opts)
+    }
+    return {"--help": False, "-h": False, **found}
 
 
 def _show_version(wanted: bool) -> None:

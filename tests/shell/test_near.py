@@ -89,3 +89,17 @@ def test_a_file_to_format_that_is_not_there(word, hint):
 )
 def test_a_loss_without_quotes(arguments, said):
     assert finished(*arguments) == (2, "", f"{said} [bad-argument]\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["check", "position", "--vocab", "none"], "No such option: --vocab (Possible options: --vocabulary)"),
+        (["eval", "position", "--dat=example", "velocity"], "No such option: --dat"),
+    ],
+)
+def test_an_option_that_there_is_not(arguments, said):
+    """What follows it is taken for no word of a loss."""
+    status, _, told = finished(*arguments)
+    assert status == 2
+    assert said in told
