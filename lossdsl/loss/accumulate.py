@@ -97,8 +97,7 @@ def accumulate(
     numbers, parameters, _ = arguments(loss, vars(loss))
     step = given_step(loss.program, step)
     weights = dict(zip(loss.labels, loss.program.weights(numbers, parameters, step), strict=True))
-    counts = batch.counting(where)
-    shares = _shares(loss, found, trial_specs, (parameters, step), counts)
+    shares = _shares(loss, found, trial_specs, (parameters, step), batch.counting(where))
     keys = None if key is None else jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(batch.trials))
 
     def of_part(trained: Any, given: Any) -> tuple[Any, dict[str, Array]]:

@@ -5,12 +5,11 @@ along with the value, through what is done at each step, up to a reduction, whic
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from fractions import Fraction
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from lossdsl.errors import LossError, error
-from lossdsl.language import ZERO, Call, Expr, Name, Number, call, subscript_text
+from lossdsl.language import ONE, ZERO, Call, Expr, Name, call, subscript_text
 from lossdsl.meaning.ahead import lasting
 from lossdsl.meaning.defined import Defined, each_name
 from lossdsl.meaning.formulas import READ, opened
@@ -226,7 +225,7 @@ def _looking(node: Call, args: list[Expr], insides: list[Inside | None]) -> Foun
 
 def _like(x: Expr) -> Expr:
     """Ones at all steps of a value."""
-    return Call((Number(value=Fraction(1)), x), OPS["expand"], TIME)
+    return Call((ONE, x), OPS["expand"], TIME)
 
 
 def _told(node: Call, args: list[Expr], insides: list[Inside | None]) -> Found:
@@ -241,7 +240,7 @@ def length_of(node: Call, args: list[Expr], insides: list[Inside | None]) -> Fou
     inside = insides[0] if insides else None
     if inside is None or inside.mask is None or named(node.static) != (TIME,):
         return node.over(args), None
-    ones = call("where", inside.mask, Number(value=Fraction(1)), ZERO)
+    ones = call("where", inside.mask, ONE, ZERO)
     return call("sum", call("*", ones, _like(args[0]))), None
 
 
